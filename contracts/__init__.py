@@ -1,0 +1,1 @@
+"""What the web side and the torch side agree on. Standard library only."""

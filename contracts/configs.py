@@ -1,0 +1,281 @@
+"""Frozen configs, one per kind of run. The web refuses a bad one with the class the algorithm takes.
+
+`parse(kind, plain)` is the only way in: it refuses unknown keys, wrong types and values out of range
+with a `ConfigError` that names each field. `schema(kind)` describes the same options for a form.
+A config holds choices; what a run works on (checkpoints, snapshots) are its inputs, `INPUTS`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A config is refused. `fields` maps each field's name to one sentence on what is wrong."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        self.fields = problems
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A config field: default, help with unit and source, and the range that is accepted."""
+    return field(
+        default=default,
+        metadata={"help": help, "above": above, "least": least, "most": most, "choices": choices},
+    )
+
+
+class Config:
+    """Checks every field against its option when made."""
+
+    def __post_init__(self) -> None:
+        problems = {}
+        for f in fields(self):  # type: ignore[arg-type]
+            problem = _problem(f.type, getattr(self, f.name), f.metadata)
+            if problem:
+                problems[f.name] = problem
+        problems.update({name: text for name, text in self.conflicts().items() if name not in problems})
+        if problems:
+            raise ConfigError(problems)
+
+    def conflicts(self) -> dict[str, str]:
+        """Problems between fields, by the field to change."""
+        return {}
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(Config):
+    """A BPE tokenizer and a small Llama-architecture base model, from a text corpus."""
+
+    vocab_size: int = option(512, "tokenizer vocabulary, tokens, special ones included", least=300, most=262_144)
+    hidden_size: int = option(128, "width of the residual stream", least=16, most=16_384)
+    layers: int = option(4, "transformer blocks", least=1, most=128)
+    heads: int = option(4, "attention heads; divides hidden_size", least=1, most=128)
+    intermediate_size: int = option(0, "width of the gated MLP; 0 means 8/3 of hidden_size", least=0, most=65_536)
+    context: int = option(256, "longest sequence, tokens", least=16, most=131_072)
+    sequence_length: int = option(128, "tokens a training row", least=8, most=131_072)
+    batch_size: int = option(32, "rows a step", least=1, most=65_536)
+    steps: int = option(600, "optimizer steps", least=1, most=10_000_000)
+    learning_rate: float = option(3e-3, "AdamW peak, after warm-up, before cosine decay", above=0, most=1)
+    warmup_steps: int = option(40, "linear warm-up, steps", least=0)
+    weight_decay: float = option(0.1, "AdamW, on matrices only", least=0, most=1)
+    gradient_clip: float = option(1.0, "largest gradient norm", above=0)
+    save_every: int = option(100, "steps between resumable states", least=1)
+
+    def conflicts(self) -> dict[str, str]:
+        problems = {}
+        if self.hidden_size % self.heads or (self.hidden_size // self.heads) % 2:
+            problems["heads"] = f"must divide hidden_size {self.hidden_size} into heads of even width"
+        if self.sequence_length > self.context:
+            problems["sequence_length"] = f"cannot be longer than context {self.context}"
+        return problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftConfig(Config):
+    """Supervised fine-tuning on demonstrations; the loss falls on assistant tokens only."""
+
+    epochs: float = option(3.0, "passes over the demonstrations", above=0, most=1_000)
+    batch_size: int = option(16, "conversations a step", least=1, most=65_536)
+    learning_rate: float = option(5e-4, "AdamW peak; about 1e-5 for models of 1B and more", above=0, most=1)
+    warmup_ratio: float = option(0.05, "share of steps in linear warm-up", least=0, most=1)
+    weight_decay: float = option(0.0, "AdamW", least=0, most=1)
+    gradient_clip: float = option(1.0, "largest gradient norm", above=0)
+    max_length: int = option(256, "longest conversation, tokens; longer ones are refused and counted", least=8)
+    gradient_accumulation: int = option(1, "micro-batches a step", least=1)
+    gradient_checkpointing: bool = option(False, "recompute activations: less memory, more time")
+    bf16: bool = option(False, "bfloat16 autocast; GPU only")
+    lora_rank: int = option(0, "rank of LoRA adapters, merged at the end; 0 trains all weights", least=0, most=4_096)
+    save_every: int = option(50, "steps between resumable states", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Config):
+    """K rollouts per prompt, to be ranked."""
+
+    rollouts_per_prompt: int = option(5, "K: responses shown together", least=2, most=9)
+    max_prompts: int = option(0, "prompts to sample for, drawn with the run's seed; 0 means all", least=0)
+    max_new_tokens: int = option(64, "longest response, tokens", least=1, most=131_072)
+    temperature: float = option(1.0, "divides the logits; no top-k, no top-p", above=0, most=10)
+    batch_size: int = option(64, "rollouts decoded side by side", least=1)
+    publish: bool = option(True, "open a ranking task for each rollout set")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModelConfig(Config):
+    """A reward model on rankings: all decided pairs of a group at once, its prompt encoded once."""
+
+    loss: str = option("pairs", "pairs: Bradley-Terry over all decided pairs; plackett_luce: the whole order", choices=("pairs", "plackett_luce"))
+    epochs: int = option(1, "passes over the groups; more than one overfits (arXiv 2203.02155)", least=1, most=100)
+    batch_groups: int = option(8, "groups (prompts) a step", least=1, most=65_536)
+    micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
+    learning_rate: float = option(1e-4, "AdamW peak; 3e-6 to 1e-5 for 1B to 7B (arXiv 2009.01325)", above=0, most=1)
+    warmup_ratio: float = option(0.05, "share of steps in linear warm-up", least=0, most=1)
+    weight_decay: float = option(0.0, "AdamW", least=0, most=1)
+    gradient_clip: float = option(1.0, "largest gradient norm, after accumulation", above=0)
+    centering: float = option(0.01, "weight of mean (r_i + r_j)^2 over decided pairs; 0 lets the offset drift", least=0)
+    heldout_share: float = option(0.2, "share of prompts held out where the snapshot has no held-out split", above=0, most=0.9)
+    evaluate_every: int = option(10, "steps between held-out losses, for early stopping", least=1)
+    patience: int = option(3, "held-out losses without a new best before stopping; 0 never stops", least=0)
+    max_length: int = option(1_024, "longest prompt and response, tokens; longer rows are truncated and counted", least=8)
+    members: int = option(1, "ensemble members, of different seed and data order", least=1, most=16)
+    gradient_checkpointing: bool = option(False, "recompute activations: less memory, more time")
+    bf16: bool = option(False, "bfloat16 trunk; head and loss stay in fp32")
+    lora_rank: int = option(0, "rank of LoRA adapters; 0 trains all weights", least=0, most=4_096)
+    save_every: int = option(20, "steps between resumable states", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PpoConfig(Config):
+    """Proximal policy optimization against a reward model, held near the starting policy by a KL term."""
+
+    updates: int = option(40, "iterations: rollouts, then epochs over them", least=1, most=1_000_000)
+    prompts_per_update: int = option(32, "prompts an iteration", least=1)
+    rollouts_per_prompt: int = option(4, "K: responses per prompt; the prompt is encoded once", least=1, most=256)
+    max_new_tokens: int = option(64, "longest response, tokens", least=1, most=131_072)
+    temperature: float = option(1.0, "divides the logits in sampling, old, new and reference alike", above=0, most=10)
+    epochs: int = option(2, "passes over one iteration's rollouts", least=1, most=100)
+    minibatches: int = option(2, "optimizer steps an epoch", least=1)
+    micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
+    learning_rate: float = option(3e-4, "AdamW, policy, linear decay to 0; about 3e-6 for 1B and more", above=0, most=1)
+    critic_learning_rate: float = option(5e-4, "AdamW, critic", above=0, most=1)
+    critic: str = option("separate", "separate: its own model, from the reward model; shared: a head on the policy", choices=("separate", "shared"))
+    critic_warmup_updates: int = option(2, "first iterations that train the critic only", least=0)
+    kl_coefficient: float = option(0.05, "beta: nats of KL per unit of reward", least=0)
+    kl_target: float = option(0.0, "mean sequence KL that beta adapts to, nats; 0 keeps beta fixed", least=0)
+    discount: float = option(1.0, "gamma", above=0, most=1)
+    gae_lambda: float = option(0.95, "lambda of generalized advantage estimation (arXiv 1506.02438)", least=0, most=1)
+    ratio_clip: float = option(0.2, "epsilon of the policy loss (arXiv 1707.06347)", above=0, most=1)
+    value_clip: float = option(0.2, "largest move of a value from its old one in the clipped loss", above=0)
+    value_coefficient: float = option(0.1, "weight of the value loss where critic is shared", least=0)
+    approx_kl_limit: float = option(0.1, "an epoch stops beyond this mean KL to the old policy, nats a token", above=0)
+    score_clip: float = option(5.0, "normalized scores are clipped to plus and minus this", above=0)
+    truncated_score: float = option(-1.0, "score of a response without a stop token")
+    gradient_clip: float = option(1.0, "largest gradient norm, after accumulation", above=0)
+    bf16: bool = option(False, "bfloat16 autocast; GPU only")
+    save_every: int = option(10, "iterations between resumable states", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Config):
+    """Rollouts of one policy, or of two side by side, on held-out prompts, with the same seeds."""
+
+    rollouts_per_prompt: int = option(1, "responses per prompt and policy", least=1, most=64)
+    max_prompts: int = option(0, "prompts, drawn with the run's seed; 0 means all", least=0)
+    max_new_tokens: int = option(64, "longest response, tokens", least=1, most=131_072)
+    temperature: float = option(1.0, "divides the logits", above=0, most=10)
+    batch_size: int = option(64, "rollouts decoded side by side", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One named thing that a run works on. `accepts` are the kinds of checkpoint or snapshot."""
+
+    accepts: tuple[str, ...]
+    help: str
+    required: bool = True
+
+
+POLICIES = ("base", "policy")
+CONFIGS: dict[str, type[Config]] = {
+    "pretrain": PretrainConfig,
+    "sft": SftConfig,
+    "sample": SampleConfig,
+    "reward_model": RewardModelConfig,
+    "ppo": PpoConfig,
+    "evaluate": EvaluateConfig,
+}
+INPUTS: dict[str, dict[str, Input]] = {
+    "pretrain": {"corpus": Input(accepts=("corpus",), help="text, one document a paragraph block")},
+    "sft": {
+        "base": Input(accepts=POLICIES, help="checkpoint, or a Hugging Face directory or hub name"),
+        "demonstrations": Input(accepts=("demonstrations",), help="snapshot of demonstrations"),
+    },
+    "sample": {
+        "policy": Input(accepts=POLICIES, help="checkpoint to sample from"),
+        "prompts": Input(accepts=("prompts",), help="snapshot of prompts"),
+    },
+    "reward_model": {
+        "base": Input(accepts=POLICIES, help="backbone, usually the SFT policy"),
+        "rankings": Input(accepts=("rankings",), help="snapshot of rankings"),
+    },
+    "ppo": {
+        "policy": Input(accepts=POLICIES, help="starting policy, which is also the KL reference"),
+        "reward_model": Input(accepts=("reward_model",), help="reward model"),
+        "prompts": Input(accepts=("prompts",), help="snapshot of training prompts"),
+    },
+    "evaluate": {
+        "policy": Input(accepts=POLICIES, help="policy to evaluate"),
+        "reference": Input(accepts=POLICIES, help="policy to compare with; KL is measured to it", required=False),
+        "reward_model": Input(accepts=("reward_model",), help="scores the rollouts", required=False),
+        "prompts": Input(accepts=("prompts",), help="snapshot of held-out prompts"),
+    },
+}
+# The kind of checkpoint that a succeeded run registers; kinds that are missing here register none.
+PRODUCES = {"pretrain": "base", "sft": "policy", "ppo": "policy", "reward_model": "reward_model"}
+KINDS = tuple(CONFIGS)
+
+
+def parse(kind: str, plain: Any) -> Config:
+    """Return the checked config of a run kind, or raise `ConfigError` naming every bad field."""
+    if kind not in CONFIGS:
+        raise ConfigError({"kind": f"must be one of {', '.join(KINDS)}; found {kind!r}"})
+    if not isinstance(plain, dict):
+        raise ConfigError({"config": f"expected an object, found {type(plain).__name__}"})
+    cls = CONFIGS[kind]
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = {name: f"unknown key; {kind} takes {', '.join(known)}" for name in plain if name not in known}
+    values = {name: _widen(known[name].type, plain[name]) for name in known if name in plain}
+    try:
+        config = cls(**values)
+    except ConfigError as error:
+        raise ConfigError({**unknown, **error.fields}) from None
+    if unknown:
+        raise ConfigError(unknown)
+    return config
+
+
+def schema(kind: str) -> list[dict[str, Any]]:
+    """The options of a kind in order: name, type, default, help and range, ready for a form."""
+    rows = []
+    for f in fields(CONFIGS[kind]):  # type: ignore[arg-type]
+        assert f.default is not MISSING, f"{kind}.{f.name} needs a default"
+        rows.append({"name": f.name, "type": f.type, "default": f.default, **f.metadata})
+    return rows
+
+
+def _widen(type_name: Any, value: Any) -> Any:
+    if type_name == "float" and type(value) is int and abs(value) < 1e300:
+        return float(value)
+    return value
+
+
+def _problem(type_name: Any, value: Any, rule: Any) -> str:
+    expected = {"int": int, "float": float, "bool": bool, "str": str}[type_name]
+    if type(value) is not expected:
+        return f"expected {type_name}, found {type(value).__name__}"
+    if expected is float and not math.isfinite(value):
+        return f"must be finite, found {value}"
+    if rule["choices"] is not None and value not in rule["choices"]:
+        return f"must be one of {', '.join(rule['choices'])}; found {value!r}"
+    if rule["above"] is not None and value <= rule["above"]:
+        return f"must be above {rule['above']}, found {value}"
+    if rule["least"] is not None and value < rule["least"]:
+        return f"must be at least {rule['least']}, found {value}"
+    if rule["most"] is not None and value > rule["most"]:
+        return f"must be at most {rule['most']}, found {value}"
+    return ""

@@ -1,0 +1,1 @@
+"""The algorithms that a run's process executes: torch, never Django."""
