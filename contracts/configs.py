@@ -119,7 +119,11 @@ class SampleConfig(Config):
 class RewardModelConfig(Config):
     """A reward model on rankings: all decided pairs of a group at once, its prompt encoded once."""
 
-    loss: str = option("pairs", "pairs: Bradley-Terry over all decided pairs; plackett_luce: the whole order", choices=("pairs", "plackett_luce"))
+    loss: str = option(
+        "pairs",
+        "pairs: Bradley-Terry over all decided pairs; plackett_luce: the whole order",
+        choices=("pairs", "plackett_luce"),
+    )
     epochs: int = option(1, "passes over the groups; more than one overfits (arXiv 2203.02155)", least=1, most=100)
     batch_groups: int = option(8, "groups (prompts) a step", least=1, most=65_536)
     micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
@@ -128,10 +132,10 @@ class RewardModelConfig(Config):
     weight_decay: float = option(0.0, "AdamW", least=0, most=1)
     gradient_clip: float = option(1.0, "largest gradient norm, after accumulation", above=0)
     centering: float = option(0.01, "weight of mean (r_i + r_j)^2 over decided pairs; 0 lets the offset drift", least=0)
-    heldout_share: float = option(0.2, "share of prompts held out where the snapshot has no held-out split", above=0, most=0.9)
+    heldout_share: float = option(0.2, "share of prompts held out where the snapshot holds out none", above=0, most=0.9)
     evaluate_every: int = option(10, "steps between held-out losses, for early stopping", least=1)
     patience: int = option(3, "held-out losses without a new best before stopping; 0 never stops", least=0)
-    max_length: int = option(1_024, "longest prompt and response, tokens; longer rows are truncated and counted", least=8)
+    max_length: int = option(1_024, "longest prompt and response, tokens; longer ones are cut and counted", least=8)
     members: int = option(1, "ensemble members, of different seed and data order", least=1, most=16)
     gradient_checkpointing: bool = option(False, "recompute activations: less memory, more time")
     bf16: bool = option(False, "bfloat16 trunk; head and loss stay in fp32")
@@ -153,7 +157,11 @@ class PpoConfig(Config):
     micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
     learning_rate: float = option(3e-4, "AdamW, policy, linear decay to 0; about 3e-6 for 1B and more", above=0, most=1)
     critic_learning_rate: float = option(5e-4, "AdamW, critic", above=0, most=1)
-    critic: str = option("separate", "separate: its own model, from the reward model; shared: a head on the policy", choices=("separate", "shared"))
+    critic: str = option(
+        "separate",
+        "separate: its own model, from the reward model; shared: a head on the policy",
+        choices=("separate", "shared"),
+    )
     critic_warmup_updates: int = option(2, "first iterations that train the critic only", least=0)
     kl_coefficient: float = option(0.05, "beta: nats of KL per unit of reward", least=0)
     kl_target: float = option(0.0, "mean sequence KL that beta adapts to, nats; 0 keeps beta fixed", least=0)

@@ -43,7 +43,7 @@ class RunDirError(Exception):
     """A run directory, or an artifact in one, is not as its protocol says."""
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - a request, not an error
     """The run was asked to stop and has saved its state."""
 
 
@@ -287,15 +287,16 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 
 
 def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
     stream: TextIO
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         if durable:
             os.fsync(stream.fileno())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    temporary.chmod(0o644)
+    temporary.replace(path)
 
 
 def _finite(values: dict[str, float]) -> dict[str, float | None]:
