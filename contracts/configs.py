@@ -276,7 +276,7 @@ def _problem(type_name: Any, value: Any, rule: Any) -> str:
     expected = {"int": int, "float": float, "bool": bool, "str": str}[type_name]
     if type(value) is not expected:
         return f"expected {type_name}, found {type(value).__name__}"
-    if expected is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return f"must be finite, found {value}"
     if rule["choices"] is not None and value not in rule["choices"]:
         return f"must be one of {', '.join(rule['choices'])}; found {value!r}"
