@@ -41,11 +41,26 @@ def postgres() -> Iterator[str]:
         run = {"check": True, "capture_output": True, "cwd": "/", **account}
         data = folder / "data"
         subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "rankloop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"], **run
+            [binaries / "initdb", "-D", data, "-U", "rankloop", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"],
+            **run,
         )
         port = free_port()
         server = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off", "-c", "max_connections=200"],
+            [
+                binaries / "postgres",
+                "-D",
+                data,
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "-k",
+                folder,
+                "-c",
+                "fsync=off",
+                "-c",
+                "max_connections=200",
+            ],
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -75,7 +90,8 @@ def redis() -> Iterator[str]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="rankloop-redis-") as folder:
         server = subprocess.Popen(
-            [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""], stdout=subprocess.DEVNULL
+            [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+            stdout=subprocess.DEVNULL,
         )
         try:
             _wait_for_port(port)
