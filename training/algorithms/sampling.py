@@ -1,0 +1,129 @@
+"""Rollouts: K sampled responses per prompt, and the kind of run that draws them.
+
+Each prompt is encoded once, finished rows leave the batch, and a row's randomness is its own: its uniform
+numbers come from its seed alone, so its response does not depend on which rows are beside it (up to the
+rounding of matrix products). Tokens are drawn by inverting the exact distribution at the temperature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contracts import snapshots
+from contracts.configs import SampleConfig
+from contracts.records import PromptRecord, Rollout, RolloutSetRecord
+from contracts.run_dir import Cancelled, RunDir, RunSpec
+from contracts.snapshots import canonical_json
+from rewardmodel import chat
+from training.algorithms import policy, states
+from training.algorithms.decoding import Rows, SampledResponse, context_length
+
+SAMPLES_SHOWN = 8
+log = logging.getLogger(__name__)
+
+
+class SamplingError(ValueError):
+    """A prompt cannot be sampled for."""
+
+
+def row_seed(seed: int, prompt: int, rollout: int) -> int:
+    """The seed of one rollout, 48 bits so that every JSON reader keeps it exactly."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{prompt}/{rollout}".encode()).digest()[:6], "big")
+
+
+def sample(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    k: int,
+    max_new_tokens: int,
+    stop_id: int,
+    pad_id: int,
+    seed: int,
+    temperature: float = 1.0,
+    batch_size: int = 64,
+    indices: Sequence[int] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[list[SampledResponse]]:
+    """Draw k responses for each prompt, in the order of the prompts.
+
+    `indices` number the prompts for their seeds (0, 1, … by default), so that a part of a list draws what
+    the whole would. `batch_size` rows are decoded side by side, one prompt's k at least. A response ends
+    after the stop token, at `max_new_tokens` or at the end of the model's context.
+    """
+    numbers = range(len(prompts)) if indices is None else indices
+    limit = context_length(model)
+    for ids in prompts:
+        if not 0 < len(ids) < limit:
+            raise SamplingError(
+                f"a prompt has {len(ids)} tokens and the model's context {limit}; leave room for a response"
+            )
+    results: list[list[SampledResponse]] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    group = max(1, batch_size // k)
+    for start in range(0, len(order), group):
+        chosen = order[start : start + group]
+        seeds = [row_seed(seed, numbers[i], rollout) for i in chosen for rollout in range(k)]
+        rows = Rows(model, [prompts[i] for i in chosen], seeds, k, max_new_tokens, stop_id, pad_id, temperature)
+        drawn = rows.decode()
+        for position, i in enumerate(chosen):
+            results[i] = drawn[position * k : (position + 1) * k]
+        if on_progress:
+            on_progress(min(start + group, len(order)), len(order))
+    return results
+
+
+def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
+    started = time.monotonic()
+    run_dir.set_progress("load", 0, 0)
+    model, tokenizer = policy.load_policy(run_dir.input("policy"))
+    prompts, refused = encode_prompts(run_dir, tokenizer, model, config.max_prompts, spec.seed)
+    run_dir.drop_after(-1)
+    done = _Partial(run_dir)
+    waiting = [i for i in prompts if i not in done.lines]
+    waiting.sort(key=lambda i: len(prompts[i][1]))
+    per_call = max(1, config.batch_size // config.rollouts_per_prompt)
+    tokens, clock = 0, time.monotonic()
+    run_dir.set_progress("sample", len(done.lines), len(prompts))
+    for start in range(0, len(waiting), per_call):
+        if run_dir.cancel_requested():
+            raise Cancelled
+        chosen = waiting[start : start + per_call]
+        drawn = sample(
+            model,
+            [prompts[i][1] for i in chosen],
+            k=config.rollouts_per_prompt,
+            max_new_tokens=config.max_new_tokens,
+            stop_id=chat.stop_token_id(tokenizer),
+            pad_id=tokenizer.pad_token_id,
+            seed=spec.seed,
+            temperature=config.temperature,
+            batch_size=config.batch_size,
+            indices=chosen,
+        )
+        done.add({i: rollout_set(tokenizer, prompts[i][0].id, responses) for i, responses in zip(chosen, drawn)})
+        fresh = [response for responses in drawn for response in responses]
+        tokens += sum(len(response.ids) for response in fresh)
+        run_dir.add_metrics(
+            len(done.lines),
+            tokens_per_s=tokens / max(time.monotonic() - clock, 1e-9),
+            length=float(np.mean([len(response.ids) for response in fresh])),
+            eos_rate=float(np.mean([response.finish_reason == "stop" for response in fresh])),
+        )
+        run_dir.set_progress("sample", len(done.lines), len(prompts))
+    sets = {i: RolloutSetRecord.from_json(json.loads(done.lines[i])) for i in prompts}
+    for i in list(prompts)[:SAMPLES_SHOWN]:
+        for rollout in sets[i].rollouts:
+            run_dir.add_sample(len(prompts), prompt=prompts[i][0].messages[-1].content, text=rollout.text)
+    write_rollouts(run_dir, spec, [done.lines[i] for i in prompts])
+    rollouts = [rollout for record in sets.values() for rollout in record.rollouts]
+    seconds = time.monotonic() - started
+    run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **summary(rollouts)})
