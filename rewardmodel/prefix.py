@@ -1,0 +1,285 @@
+"""Encode each prompt once and its K responses against it: the only code that knows caches.
+
+Three layouts give the same hidden states. `cache`: the prompt runs once, its keys and values are repeated
+for its responses, and gradients add up in the prompt. `packed`: [prompt | r1 | ... | rK] in one row with a
+4-D mask and restarted positions, which is dense and allows gradient checkpointing. `each`: every
+[prompt | response] on its own, for architectures where sharing is not exact. Which of them are exact for a
+trunk is measured on it (`exact_layouts`), never assumed.
+
+Letters: G prompts, N responses, P and R longest prompt and response in tokens, H hidden width.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+LAYOUTS = ("cache", "packed", "each")
+
+# A trunk that attends to a window counts distances in columns, which sharing changes.
+_WINDOWS = ("sliding_window", "window_size", "attention_window", "local_attention_window", "attention_chunk_size")
+_EXACT: WeakKeyDictionary[Any, dict[str, frozenset[str]]] = WeakKeyDictionary()
+
+
+class PrefixError(ValueError):
+    """Prompts and responses cannot be encoded as they are."""
+
+
+@dataclass(frozen=True)
+class PrefixBatch:
+    """G prompts and their N = sum of K_g responses. Masks are True on real tokens."""
+
+    prompt_ids: Tensor  # (G, P) int64, left-padded
+    prompt_mask: Tensor  # (G, P) bool
+    response_ids: Tensor  # (N, R) int64, right-padded
+    response_mask: Tensor  # (N, R) bool
+    owner: Tensor  # (N,) int64, ascending: the prompt that a response answers
+
+    def to(self, device: torch.device | str) -> PrefixBatch:
+        return PrefixBatch(*(tensor.to(device) for tensor in vars(self).values()))
+
+    @property
+    def response_lengths(self) -> Tensor:
+        """(N,) int64, tokens."""
+        return self.response_mask.sum(1)
+
+
+def batch(
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[Sequence[int]]],
+    *,
+    pad_id: int,
+    device: torch.device | str = "cpu",
+) -> PrefixBatch:
+    """Pad G prompts and the K_g responses of each into one batch; K may differ between prompts.
+
+    Masks come from lengths, so `pad_id` may also occur as a real token. Raises `PrefixError` for an empty
+    prompt or response, or a prompt without responses.
+    """
+    if len(prompts) != len(responses) or not prompts:
+        raise PrefixError(f"found {len(prompts)} prompts and {len(responses)} lists of responses; give one list each")
+    flat = list(chain.from_iterable(responses))
+    if not all(map(len, prompts)) or not all(map(len, responses)) or not all(map(len, flat)):
+        raise PrefixError("every prompt needs a token, every prompt a response, every response a token; drop the rest")
+    prompt_ids, prompt_mask = _pad(prompts, pad_id, left=True)
+    response_ids, response_mask = _pad(flat, pad_id, left=False)
+    counts = torch.tensor([len(group) for group in responses])
+    owner = torch.repeat_interleave(torch.arange(len(prompts)), counts)
+    return PrefixBatch(prompt_ids, prompt_mask, response_ids, response_mask, owner).to(device)
+
+
+def encode(
+    trunk: Any, batch: PrefixBatch, *, with_last_prompt_state: bool = False, layout: str | None = None
+) -> Tensor:
+    """Hidden states of the response tokens, (N, R, H), in the trunk's dtype; differentiable.
+
+    With `with_last_prompt_state` (N, R + 1, H): position 0 is the prompt's last token, so that positions
+    [:, :-1] predict the response tokens. `layout` forces one of `LAYOUTS`; left out, the cheapest one that is
+    exact for this trunk and possible under gradient checkpointing is taken. States at padding are undefined.
+    """
+    chosen = layout or choose_layout(trunk)
+    run = {"cache": _encode_cache, "packed": _encode_packed, "each": encode_each}[chosen]
+    return run(trunk, batch, with_last_prompt_state=with_last_prompt_state)
+
+
+def choose_layout(trunk: Any) -> str:
+    """The layout that `encode` takes for this trunk in its present mode."""
+    exact = exact_layouts(trunk)
+    checkpointing = getattr(trunk, "is_gradient_checkpointing", False) and trunk.training and torch.is_grad_enabled()
+    for layout in ("packed",) if checkpointing else ("cache", "packed"):
+        if layout in exact:
+            return layout
+    return "each"
+
+
+def exact_layouts(trunk: Any) -> frozenset[str]:
+    """The layouts that give this trunk's own hidden states, measured once on a few short rows.
+
+    Windowed, hybrid and recurrent trunks are recognized by their config and cache layers: short rows
+    would not show the difference.
+    """
+    config = trunk.config.get_text_config(decoder=True)
+    attention = str(getattr(config, "_attn_implementation", ""))
+    known = _EXACT.setdefault(trunk, {})
+    if attention not in known:
+        found = {"each"}
+        if not _is_windowed(config) and "cache" in _parameters(trunk):
+            found |= {layout for layout in ("cache", "packed") if _agrees(trunk, layout)}
+        known[attention] = frozenset(found)
+    return known[attention]
+
+
+def encode_each(trunk: Any, batch: PrefixBatch, *, with_last_prompt_state: bool = False) -> Tensor:
+    """Every [prompt | response] as a right-padded row of its own: K times the prompt's work, always exact."""
+    starts = batch.prompt_mask.sum(1)[batch.owner]  # (N,)
+    lengths = starts + batch.response_lengths
+    P, R = batch.prompt_ids.shape[1], batch.response_ids.shape[1]
+    N = len(batch.owner)
+    columns = torch.arange(P + R, device=starts.device).expand(N, -1)
+    in_prompt = columns < starts[:, None]
+    from_prompt = batch.prompt_ids[batch.owner].gather(1, (columns + P - starts[:, None]).clamp(0, P - 1))
+    from_response = batch.response_ids.gather(1, (columns - starts[:, None]).clamp(0, R - 1))
+    ids = torch.where(in_prompt, from_prompt, from_response)[:, : int(lengths.max())]
+    mask = columns[:, : ids.shape[1]] < lengths[:, None]
+    states = _run(trunk, input_ids=ids, attention_mask=mask.long(), position_ids=columns[:, : ids.shape[1]])
+    picked = _response_columns(batch, starts, with_last_prompt_state=with_last_prompt_state)
+    return states.gather(1, picked.clamp(max=ids.shape[1] - 1)[..., None].expand(-1, -1, states.shape[-1]))
+
+
+def _encode_cache(trunk: Any, batch: PrefixBatch, *, with_last_prompt_state: bool) -> Tensor:
+    cache = DynamicCache(config=trunk.config)
+    positions = (batch.prompt_mask.cumsum(1) - 1).clamp(min=0)
+    prompt_states = _run(
+        trunk,
+        input_ids=batch.prompt_ids,
+        attention_mask=batch.prompt_mask.long(),
+        position_ids=positions,
+        cache=cache,
+        use_cache=True,
+    )
+    K = _equal_count(batch)
+    for layer in cache.layers:
+        layer.keys, layer.values = _repeat(layer.keys, batch.owner, K), _repeat(layer.values, batch.owner, K)
+    starts = batch.prompt_mask.sum(1)[batch.owner]
+    R = batch.response_ids.shape[1]
+    states = _run(
+        trunk,
+        input_ids=batch.response_ids,
+        attention_mask=torch.cat([batch.prompt_mask[batch.owner], batch.response_mask], 1).long(),
+        position_ids=starts[:, None] + torch.arange(R, device=starts.device),
+        cache=cache,
+        use_cache=True,
+    )
+    if not with_last_prompt_state:
+        return states
+    return torch.cat([_repeat(prompt_states[:, -1:], batch.owner, K), states], 1)
+
+
+def _encode_packed(trunk: Any, batch: PrefixBatch, *, with_last_prompt_state: bool) -> Tensor:
+    device = batch.owner.device
+    prompt_lengths, lengths = batch.prompt_mask.sum(1), batch.response_lengths
+    G, N = len(prompt_lengths), len(lengths)
+    before = lengths.cumsum(0) - lengths  # response tokens before this one, over all groups
+    totals = torch.zeros(G, dtype=torch.long, device=device).index_add(0, batch.owner, lengths)
+    starts = prompt_lengths[batch.owner] + before - (totals.cumsum(0) - totals)[batch.owner]  # (N,) column in its row
+    L = int((prompt_lengths + totals).max())
+
+    # One spare column takes all padding; it is cut off again.
+    ids = torch.zeros(G, L + 1, dtype=torch.long, device=device)
+    segments = torch.full((G, L + 1), -1, dtype=torch.long, device=device)  # 0 prompt, n + 1 response n, -1 padding
+    positions = torch.zeros(G, L + 1, dtype=torch.long, device=device)
+    in_prompt = (batch.prompt_mask.cumsum(1) - 1).clamp(min=0)
+    at = torch.where(batch.prompt_mask, in_prompt, L)
+    ids.scatter_(1, at, batch.prompt_ids)
+    positions.scatter_(1, at, in_prompt)
+    segments.scatter_(1, at, torch.where(batch.prompt_mask, 0, -1))
+    offsets = torch.arange(batch.response_ids.shape[1], device=device)
+    at = torch.where(batch.response_mask, starts[:, None] + offsets, L)
+    rows = batch.owner[:, None].expand_as(at)
+    ids[rows, at] = batch.response_ids
+    positions[rows, at] = prompt_lengths[batch.owner][:, None] + offsets
+    segments[rows, at] = torch.where(batch.response_mask, torch.arange(1, N + 1, device=device)[:, None], -1)
+    ids, segments, positions = ids[:, :L], segments[:, :L], positions[:, :L]
+
+    earlier = torch.ones(L, L, dtype=torch.bool, device=device).tril()
+    same = segments[:, :, None] == segments[:, None, :]  # padding sees padding, so that no row is empty
+    allowed = earlier & (same | (segments == 0)[:, None, :])
+    states = _run(
+        trunk,
+        input_ids=ids,
+        attention_mask=_four_dimensional(trunk, allowed),
+        position_ids=positions,
+        use_cache=False,
+    )
+    picked = _response_columns(batch, starts, with_last_prompt_state=with_last_prompt_state)
+    if with_last_prompt_state:
+        picked[:, 0] = prompt_lengths[batch.owner] - 1
+    return states[batch.owner[:, None], picked.clamp(max=L - 1)]
+
+
+def _response_columns(batch: PrefixBatch, starts: Tensor, *, with_last_prompt_state: bool) -> Tensor:
+    """(N, R) or, from the token before the response on, (N, R + 1)."""
+    first = -1 if with_last_prompt_state else 0
+    return starts[:, None] + torch.arange(first, batch.response_ids.shape[1], device=starts.device)
+
+
+def _equal_count(batch: PrefixBatch) -> int | None:
+    """K where every prompt has the same number of responses, else None."""
+    G, N = len(batch.prompt_ids), len(batch.owner)
+    expected = torch.arange(N, device=batch.owner.device) // max(N // G, 1)
+    return N // G if N % G == 0 and torch.equal(batch.owner, expected) else None
+
+
+def _repeat(tensor: Tensor, owner: Tensor, K: int | None) -> Tensor:
+    """(G, ...) to (N, ...). With an equal K gradients are summed in a fixed order, on a GPU too."""
+    if K is None:
+        return tensor.index_select(0, owner)
+    return tensor[:, None].expand(len(tensor), K, *tensor.shape[1:]).flatten(0, 1)
+
+
+def _four_dimensional(trunk: Any, allowed: Tensor) -> Tensor:
+    """(G, L, L) bool to the (G, 1, L, L) mask of the trunk's attention: bool for sdpa, else additive."""
+    mask = allowed[:, None]
+    if trunk.config.get_text_config(decoder=True)._attn_implementation == "sdpa":
+        return mask
+    zero = torch.zeros((), dtype=trunk.dtype, device=mask.device)
+    return torch.where(mask, zero, torch.finfo(trunk.dtype).min)
+
+
+def _pad(rows: Sequence[Sequence[int]], pad_id: int, *, left: bool) -> tuple[Tensor, Tensor]:
+    width = max(map(len, rows))
+    padded = [
+        [pad_id] * (width - len(row)) + list(row) if left else list(row) + [pad_id] * (width - len(row)) for row in rows
+    ]
+    lengths = torch.tensor([len(row) for row in rows])[:, None]
+    columns = torch.arange(width)
+    return torch.tensor(padded), columns >= width - lengths if left else columns < lengths
+
+
+def _run(trunk: Any, **arguments: Any) -> Tensor:
+    accepted = _parameters(trunk)
+    result = trunk(**{name: value for name, value in arguments.items() if name in accepted})
+    return result.last_hidden_state  # type: ignore[no-any-return]
+
+
+def _parameters(trunk: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(trunk.forward).parameters)
+
+
+def _is_windowed(config: Any) -> bool:
+    if getattr(config, "use_sliding_window", None) is not False and any(
+        getattr(config, name, None) for name in _WINDOWS
+    ):
+        return True
+    return any(type(layer) is not DynamicLayer for layer in DynamicCache(config=config).layers)
+
+
+@torch.no_grad()
+def _agrees(trunk: Any, layout: str) -> bool:
+    """Whether a layout gives what `each` gives, on prompts of unequal length with unequal K."""
+    vocabulary = trunk.get_input_embeddings().num_embeddings
+    device = trunk.get_input_embeddings().weight.device
+    tokens = iter(range(7, 10_000, 3))
+    rows = [[next(tokens) % vocabulary for _ in range(length)] for length in (2, 5, 4, 1, 3)]
+    probe = batch(rows[:2], [rows[2:4], rows[4:]], pad_id=0, device=device)
+    training = trunk.training
+    trunk.eval()
+    try:
+        expected = encode_each(trunk, probe, with_last_prompt_state=True).float()
+        found = encode(trunk, probe, with_last_prompt_state=True, layout=layout).float()
+    except (TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError):
+        return False
+    finally:
+        trunk.train(training)
+    real = torch.cat([torch.ones_like(probe.response_mask[:, :1]), probe.response_mask], 1)
+    tolerance = 1e-4 if trunk.dtype == torch.float32 else 5e-2
+    scale = expected[real].abs().max()
+    return bool((found - expected)[real].abs().max() <= tolerance * scale)

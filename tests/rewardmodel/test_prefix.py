@@ -1,0 +1,193 @@
+"""The shared-prefix pass against the pair layout: the same loss and gradient, for less work."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import (
+    BloomConfig,
+    BloomModel,
+    GPT2Config,
+    GPT2Model,
+    LlamaConfig,
+    LlamaModel,
+    MambaConfig,
+    MambaModel,
+    MistralConfig,
+    MistralModel,
+    Qwen2Config,
+    Qwen2Model,
+)
+
+from rewardmodel import prefix
+
+pytestmark = pytest.mark.torch
+
+VOCABULARY = 61
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": VOCABULARY}
+LLAMA_SIZES = {**SIZES, "intermediate_size": 48, "num_key_value_heads": 2, "max_position_embeddings": 64}
+
+# Prompts of 1 to 6 tokens, two to four responses of 1 to 5 tokens; token 0 also occurs as a real token.
+PROMPTS = [[3], [5, 6, 7, 8, 9, 10], [11, 0, 12]]
+RESPONSES = [[[1, 2], [4]], [[13, 14, 15, 16, 17], [0], [18, 19, 0]], [[20], [21, 22], [23, 24, 25, 26], [27, 28]]]
+
+
+def make_trunk(name, attention="sdpa"):
+    torch.manual_seed(3)
+    if name == "llama":
+        trunk = LlamaModel(LlamaConfig(**LLAMA_SIZES, attn_implementation=attention))
+    elif name == "qwen2":
+        trunk = Qwen2Model(Qwen2Config(**LLAMA_SIZES, attn_implementation=attention))
+    elif name == "mistral":
+        trunk = MistralModel(MistralConfig(**LLAMA_SIZES, sliding_window=4, attn_implementation=attention))
+    elif name == "bloom":
+        trunk = BloomModel(BloomConfig(**SIZES))
+    elif name == "mamba":
+        trunk = MambaModel(MambaConfig(hidden_size=32, num_hidden_layers=2, vocab_size=VOCABULARY, state_size=4))
+    else:
+        config = GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=VOCABULARY, n_positions=64)
+        config._attn_implementation = attention
+        trunk = GPT2Model(config)
+    # Untrained weights are so small that a wrong mask would hardly show.
+    with torch.no_grad():
+        for parameter in trunk.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(8)
+    return trunk.eval()
+
+
+def pair_layout_loss(trunk, weights):
+    """Both sides of every pair as unpadded rows of their own: slow, and independent of the code under test."""
+    groups = []
+    for prompt, responses in zip(PROMPTS, RESPONSES, strict=True):
+        pairs = []
+        for i in range(len(responses)):
+            for j in range(i + 1, len(responses)):
+                better, worse = (
+                    trunk(torch.tensor([prompt + responses[k]])).last_hidden_state[0, -1] @ weights for k in (i, j)
+                )
+                pairs.append(F.softplus(worse - better))
+        groups.append(torch.stack(pairs).mean())
+    return torch.stack(groups).mean()
+
+
+def shared_loss(trunk, weights, layout):
+    states = prefix.encode(trunk, example(), layout=layout)
+    last = example().response_lengths - 1
+    scores = states[torch.arange(len(last)), last] @ weights
+    groups, start = [], 0
+    for responses in RESPONSES:
+        r = scores[start : start + len(responses)]
+        start += len(responses)
+        upper = torch.triu_indices(len(r), len(r), offset=1)
+        groups.append(F.softplus(r[upper[1]] - r[upper[0]]).mean())
+    return torch.stack(groups).mean()
+
+
+def example():
+    return prefix.batch(PROMPTS, RESPONSES, pad_id=60)
+
+
+def gradients(trunk, loss):
+    trunk.zero_grad()
+    loss.backward()
+    return {name: p.grad.clone() for name, p in trunk.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("layout", ["cache", "packed", "each"])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "qwen2"])
+def test_loss_and_gradient_equal_the_pair_layout(name, layout, attention):
+    trunk = make_trunk(name, attention)
+    weights = torch.linspace(-1, 1, 32)
+
+    expected_loss = pair_layout_loss(trunk, weights)
+    expected = gradients(trunk, expected_loss)
+    loss = shared_loss(trunk, weights, layout)
+    found = gradients(trunk, loss)
+
+    assert abs(loss.item() - expected_loss.item()) < 1e-5
+    assert found.keys() == expected.keys()
+    for parameter, gradient in expected.items():
+        assert (found[parameter] - gradient).abs().max() < 1e-5 * max(1.0, gradient.abs().max().item()), parameter
+
+
+@pytest.mark.parametrize("layout", ["cache", "packed", "each"])
+def test_the_state_before_the_first_response_token_is_the_prompts_last(layout):
+    trunk = make_trunk("llama")
+    states = prefix.encode(trunk, example(), with_last_prompt_state=True, layout=layout)
+    assert states.shape == (9, 6, 32)
+    n = 0
+    for prompt, responses in zip(PROMPTS, RESPONSES, strict=True):
+        for response in responses:
+            alone = trunk(torch.tensor([prompt + response])).last_hidden_state[0, len(prompt) - 1 :]
+            torch.testing.assert_close(states[n, : len(response) + 1], alone, atol=1e-5, rtol=1e-5)
+            n += 1
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "qwen2"])
+def test_full_attention_shares_the_prompt_by_itself(name):
+    trunk = make_trunk(name)
+    assert prefix.exact_layouts(trunk) == {"cache", "packed", "each"}
+    assert prefix.choose_layout(trunk) == "cache"
+
+
+@pytest.mark.parametrize("name", ["mistral", "mamba"])
+def test_windowed_and_recurrent_trunks_encode_each_completion_and_agree(name):
+    trunk = make_trunk(name)
+    assert prefix.exact_layouts(trunk) == {"each"}
+    states = prefix.encode(trunk, example())
+    alone = trunk(torch.tensor([PROMPTS[1] + RESPONSES[1][0]])).last_hidden_state[0, 6:]
+    torch.testing.assert_close(states[2], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_a_trunk_whose_positions_come_from_columns_is_found_inexact_by_measuring():
+    """Bloom's ALiBi biases count columns, so restarted positions in a packed row cannot be told to it."""
+    trunk = make_trunk("bloom")
+    assert "packed" not in prefix.exact_layouts(trunk)
+    states = prefix.encode(trunk, example())
+    alone = trunk(torch.tensor([PROMPTS[1] + RESPONSES[1][0]])).last_hidden_state[0, 6:]
+    torch.testing.assert_close(states[2], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_gradient_checkpointing_takes_the_packed_layout_and_keeps_the_gradient():
+    weights = torch.linspace(-1, 1, 32)
+    trunk = make_trunk("llama")
+    expected = gradients(trunk, shared_loss(trunk, weights, None))
+    trunk.gradient_checkpointing_enable()
+    trunk.train()  # Llama has no dropout
+    assert prefix.choose_layout(trunk) == "packed"
+    found = gradients(trunk, shared_loss(trunk, weights, None))
+    for parameter, gradient in expected.items():
+        torch.testing.assert_close(found[parameter], gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_measuring_leaves_the_mode_and_the_generator_alone():
+    trunk = make_trunk("gpt2").train()
+    before = torch.get_rng_state()
+    prefix.exact_layouts(trunk)
+    assert trunk.training
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_padding_changes_no_state():
+    trunk = make_trunk("llama")
+    together = prefix.encode(trunk, example())
+    alone = prefix.encode(trunk, prefix.batch(PROMPTS[:1], RESPONSES[:1], pad_id=1))
+    torch.testing.assert_close(together[0, :2], alone[0, :2], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(together[1, :1], alone[1, :1], atol=1e-5, rtol=1e-5)
+
+
+def test_masks_come_from_lengths_when_the_pad_id_is_also_a_real_token():
+    made = prefix.batch([[0, 0]], [[[0], [0, 0, 0]]], pad_id=0)
+    assert made.prompt_mask.tolist() == [[True, True]]
+    assert made.response_mask.tolist() == [[True, False, False], [True, True, True]]
+    assert made.owner.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "responses"),
+    [([[]], [[[1]]]), ([[1]], [[]]), ([[1]], [[[1], []]]), ([], []), ([[1]], [[[1]], [[2]]])],
+)
+def test_empty_prompts_and_responses_are_refused(prompts, responses):
+    with pytest.raises(prefix.PrefixError, match=r"needs|give"):
+        prefix.batch(prompts, responses, pad_id=0)
