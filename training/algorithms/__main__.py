@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     if supervisor := os.environ.get(SUPERVISOR_PID):
         _end_with(int(supervisor))
     os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     run_dir = SignalledRunDir(arguments[0])
     signal.signal(signal.SIGTERM, run_dir.terminate)
     try:
@@ -72,9 +72,8 @@ def _run(run_dir: RunDir) -> int:
     try:
         spec = run_dir.spec()
         config = configs.parse(spec.kind, spec.config)
-        missing = [
-            name for name, rule in configs.INPUTS[spec.kind].items() if rule.required and name not in spec.inputs
-        ]
+        rules = configs.INPUTS[spec.kind]
+        missing = [name for name, rule in rules.items() if rule.required and name not in spec.inputs]
         if missing:
             raise RunDirError(f"{spec.kind} needs the inputs {', '.join(missing)}; name them in run.json")
         log.info("%s with seed %d: %s", spec.kind, spec.seed, spec.config)
@@ -83,7 +82,7 @@ def _run(run_dir: RunDir) -> int:
     except Cancelled:
         log.info("cancelled; the state is saved")
         return CANCELLED
-    except Exception as error:  # noqa: BLE001  the edge of the process: every failure becomes a sentence
+    except Exception as error:  # the edge of the process: every failure becomes a sentence
         log.exception("the run failed")
         run_dir.write_error(*describe(error))
         return FAILED
@@ -133,7 +132,7 @@ def _exists(process: int) -> bool:
 
 def _cores() -> int:
     """Physical cores this process may use: more threads than that slow matrix products down."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     return max(1, min(psutil.cpu_count(logical=False) or 1, len(psutil.Process().cpu_affinity() or [0])))
 

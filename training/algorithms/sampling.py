@@ -109,7 +109,9 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
             batch_size=config.batch_size,
             indices=chosen,
         )
-        done.add({i: rollout_set(tokenizer, prompts[i][0].id, responses) for i, responses in zip(chosen, drawn)})
+        done.add(
+            {i: rollout_set(tokenizer, prompts[i][0].id, responses) for i, responses in zip(chosen, drawn, strict=True)}
+        )
         fresh = [response for responses in drawn for response in responses]
         tokens += sum(len(response.ids) for response in fresh)
         run_dir.add_metrics(
@@ -127,3 +129,83 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
     rollouts = [rollout for record in sets.values() for rollout in record.rollouts]
     seconds = time.monotonic() - started
     run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **summary(rollouts)})
+
+
+def encode_prompts(
+    run_dir: RunDir, tokenizer: Any, model: Any, max_prompts: int, seed: int
+) -> tuple[dict[int, tuple[PromptRecord, list[int]]], int]:
+    """The run's prompts and their ids by row number, and how many were refused for filling the context."""
+    records = list(snapshots.read(Path(run_dir.input("prompts")), PromptRecord))
+    chosen: Iterable[int] = range(len(records))
+    if 0 < max_prompts < len(records):
+        chosen = sorted(np.random.default_rng(seed).permutation(len(records))[:max_prompts].tolist())
+    encoded = {i: (records[i], chat.encode_prompt(tokenizer, records[i].messages)) for i in chosen}
+    limit = context_length(model)
+    fitting = {i: pair for i, pair in encoded.items() if len(pair[1]) < limit}
+    if not fitting:
+        raise SamplingError(
+            f"none of the {len(encoded)} prompts leaves room in the model's context of {limit} tokens; "
+            "choose a snapshot with prompts that do"
+        )
+    return fitting, len(encoded) - len(fitting)
+
+
+def rollout_set(
+    tokenizer: Any,
+    prompt_id: str,
+    responses: Sequence[SampledResponse],
+    *,
+    policy: str = "policy",
+    scores: Sequence[float] = (),
+) -> RolloutSetRecord:
+    rollouts = tuple(
+        Rollout(
+            index=index,
+            text=chat.decode_reply(tokenizer, response.ids),
+            token_ids=tuple(response.ids),
+            token_logprobs=tuple(round(value, 6) for value in response.logprobs),
+            finish_reason=response.finish_reason,
+            seed=response.seed,
+        )
+        for index, response in enumerate(responses)
+    )
+    return RolloutSetRecord(prompt_id=prompt_id, rollouts=rollouts, policy=policy, scores=tuple(scores))
+
+
+def summary(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Lengths in tokens, the stop token included, and the share of responses that ended by themselves."""
+    lengths = [len(rollout.token_ids) for rollout in rollouts]
+    return {
+        "rollouts": len(rollouts),
+        "tokens": sum(lengths),
+        "mean_length": float(np.mean(lengths)),
+        "eos_rate": float(np.mean([rollout.finish_reason == "stop" for rollout in rollouts])),
+    }
+
+
+def write_rollouts(run_dir: RunDir, spec: RunSpec, lines: Iterable[str]) -> None:
+    with run_dir.saving_output(**states.provenance(spec, "rollouts")) as folder:
+        (folder / "rollouts.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+class _Partial:
+    """Finished rollout sets by row number, appended to a file of the state; a torn last line is dropped."""
+
+    def __init__(self, run_dir: RunDir) -> None:
+        run_dir.state.mkdir(exist_ok=True)
+        self.path = run_dir.state / "rollouts.jsonl"
+        self.lines: dict[int, str] = {}
+        whole = b""
+        if self.path.exists():
+            content = self.path.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]
+            for line in whole.decode().split("\n")[:-1]:
+                index, _, record = line.partition("\t")
+                self.lines[int(index)] = record
+        self.path.write_bytes(whole)
+
+    def add(self, sets: dict[int, RolloutSetRecord]) -> None:
+        fresh = {i: canonical_json(record.to_json()) for i, record in sets.items()}
+        with self.path.open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write("".join(f"{i}\t{line}\n" for i, line in fresh.items()))
+        self.lines.update(fresh)
