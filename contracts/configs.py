@@ -165,6 +165,7 @@ class PpoConfig(Config):
     critic_warmup_updates: int = option(2, "first iterations that train the critic only", least=0)
     kl_coefficient: float = option(0.05, "beta: nats of KL per unit of reward", least=0)
     kl_target: float = option(0.0, "mean sequence KL that beta adapts to, nats; 0 keeps beta fixed", least=0)
+    kl_horizon: int = option(1_000, "rollouts over which beta adapts; arXiv 1909.08593 takes 10,000", least=1)
     discount: float = option(1.0, "gamma", above=0, most=1)
     gae_lambda: float = option(0.95, "lambda of generalized advantage estimation (arXiv 1506.02438)", least=0, most=1)
     ratio_clip: float = option(0.2, "epsilon of the policy loss (arXiv 1707.06347)", above=0, most=1)
@@ -176,6 +177,11 @@ class PpoConfig(Config):
     gradient_clip: float = option(1.0, "largest gradient norm, after accumulation", above=0)
     bf16: bool = option(False, "bfloat16 autocast; GPU only")
     save_every: int = option(10, "iterations between resumable states", least=1)
+
+    def conflicts(self) -> dict[str, str]:
+        if self.minibatches > self.prompts_per_update:
+            return {"minibatches": f"cannot exceed prompts_per_update {self.prompts_per_update}: prompts stay whole"}
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,6 +63,13 @@ def response_logprobs(model: Any, batch: prefix.PrefixBatch, temperature: float 
     where `response_mask` is False are 0. The entropy carries no gradient.
     """
     states = prefix.encode(model.base_model, batch, with_last_prompt_state=True)[:, :-1]
+    return logprobs_from(model, states, batch, temperature)
+
+
+def logprobs_from(
+    model: Any, states: Tensor, batch: prefix.PrefixBatch, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """`response_logprobs` from the trunk's states before each response token, (N, R, H)."""
     mask = batch.response_mask
     logprobs, entropy = token_logprobs(
         model.get_output_embeddings(), states[mask], batch.response_ids[mask], temperature
