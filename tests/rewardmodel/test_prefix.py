@@ -137,7 +137,7 @@ def test_windowed_and_recurrent_trunks_encode_each_completion_and_agree(name):
     assert prefix.exact_layouts(trunk) == {"each"}
     states = prefix.encode(trunk, example())
     alone = trunk(torch.tensor([PROMPTS[1] + RESPONSES[1][0]])).last_hidden_state[0, 6:]
-    torch.testing.assert_close(states[2], alone, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(states[2], alone, atol=1e-3, rtol=1e-3)
 
 
 def test_a_trunk_whose_positions_come_from_columns_is_found_inexact_by_measuring():
