@@ -1,0 +1,14 @@
+"""The labeling app."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class LabelingConfig(AppConfig):
+    name = "labeling"
+
+    def import_models(self) -> None:
+        for noun in ("people", "projects", "prompts", "work", "answers", "records"):
+            import_module(f"labeling.models.{noun}")
+        super().import_models()

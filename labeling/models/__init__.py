@@ -1,0 +1,1 @@
+"""Rows of the labeling side, one module per noun; `labeling.apps` tells Django of each."""

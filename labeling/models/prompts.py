@@ -1,0 +1,92 @@
+"""What is to be answered, and the sets of responses that are to be ranked, with where they came from."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class Prompt(models.Model):
+    """A whole conversation that waits for a reply. Each is stored once, in the split it was born into."""
+
+    class Split(models.TextChoices):
+        TRAIN = "train"
+        HELDOUT = "heldout"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="prompts")
+    content_hash = models.CharField(max_length=64)  # sha256 of the messages
+    messages: Any = models.JSONField()  # [{role, content, name}]
+    split = models.CharField(max_length=8, choices=Split.choices)
+    meta = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "content_hash"], name="prompt_once_per_project"),
+            models.CheckConstraint(condition=Q(split__in=["train", "heldout"]), name="prompt_has_a_known_split"),
+        ]
+        indexes = [models.Index(fields=["project", "split", "id"], name="prompt_by_split")]
+
+
+class Source(models.Model):
+    """Who or what writes responses. Never shown to a labeler before the answer."""
+
+    class Kind(models.TextChoices):
+        CHECKPOINT = "checkpoint"
+        OUTSIDE = "outside"  # a model or data set that is not ours
+        PERSON = "person"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="sources")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=200)
+    reference = models.CharField(max_length=200)  # a checkpoint's id, a model's name, a user's id
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "kind", "reference"], name="source_once_per_project")]
+
+
+class RolloutSet(models.Model):
+    """The responses to one prompt that are shown together."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="rollout_sets")
+    prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="rollout_sets")
+    run_id = models.UUIDField(null=True)  # null: no run of ours made it
+    content_hash = models.CharField(max_length=64)  # of where it came from; makes publishing and importing idempotent
+    sampling = models.JSONField(default=dict)  # temperature, token limit and the like
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "content_hash"], name="rollout_set_once_per_origin"),
+        ]
+        indexes = [models.Index(fields=["run_id", "id"], name="rollout_set_by_run")]
+
+
+class Response(models.Model):
+    """One response, exactly as its source produced it."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    rollout_set = models.ForeignKey(RolloutSet, models.CASCADE, related_name="responses")
+    index = models.PositiveSmallIntegerField()
+    text = models.TextField()
+    source = models.ForeignKey(Source, models.PROTECT, related_name="responses")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)  # null: no labeler of ours
+    token_ids: Any = models.JSONField(null=True)  # null: not sampled by us
+    token_logprobs: Any = models.JSONField(null=True)  # nats; null: not sampled by us
+    finish_reason = models.CharField(max_length=6, default="stop")
+    seed = models.CharField(max_length=40, blank=True)  # a whole number of any size; empty: not sampled by us
+    score = models.FloatField(null=True)  # normalized reward; null: nothing scored it
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rollout_set", "index"], name="response_index_once_per_set"),
+            models.CheckConstraint(
+                condition=Q(finish_reason__in=["stop", "length"]), name="response_has_a_known_finish_reason"
+            ),
+        ]

@@ -1,0 +1,1 @@
+"""What reads across rows, and changes none."""

@@ -1,0 +1,1 @@
+"""What changes rows: one module per noun, verbs as functions, every argument by name."""

@@ -1,0 +1,105 @@
+"""Labeling tasks and their slots: opened together, halted and closed together."""
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from labeling.models.projects import Project
+from labeling.models.prompts import Prompt, RolloutSet
+from labeling.models.work import Exclusion, Kind, LabelingTask, Slot
+
+BATCH = 500
+
+
+def freshness(now: datetime) -> float:
+    """The priority of a task opened now, in days: newer rollouts outrank older ones, and a boost of 1 is a day."""
+    return now.timestamp() / 86_400
+
+
+def open_for_sets(
+    *, project: Project, kind: Kind, rollout_sets: Sequence[RolloutSet], priority: float, now: datetime
+) -> list[LabelingTask]:
+    """One task per rollout set, with its slots, kept from the authors of its responses."""
+    tasks = LabelingTask.objects.bulk_create(
+        [
+            LabelingTask(
+                project=project,
+                kind=kind,
+                prompt_id=rollout_set.prompt_id,
+                rollout_set=rollout_set,
+                priority=priority,
+                created_at=now,
+            )
+            for rollout_set in rollout_sets
+        ],
+        batch_size=BATCH,
+    )
+    _open_slots(project=project, tasks=tasks, now=now)
+    authored = (
+        LabelingTask.objects.filter(pk__in=[task.pk for task in tasks], rollout_set__responses__author__isnull=False)
+        .values_list("pk", "rollout_set__responses__author")
+        .distinct()
+    )
+    Exclusion.objects.bulk_create(
+        [Exclusion(task_id=task, labeler_id=author, reason=Exclusion.Reason.OWN_TEXT) for task, author in authored],
+        ignore_conflicts=True,
+    )
+    return tasks
+
+
+def open_demonstrations(
+    *, project: Project, prompts: Iterable[Prompt], now: datetime, drafts: dict[int, str] | None = None
+) -> list[LabelingTask]:
+    """One task per prompt that has none yet. `drafts` maps a prompt's key to what a policy would reply."""
+    prompts = list(prompts)
+    having = set(
+        LabelingTask.objects.filter(kind=Kind.DEMONSTRATION, prompt__in=[prompt.pk for prompt in prompts]).values_list(
+            "prompt_id", flat=True
+        )
+    )
+    tasks = LabelingTask.objects.bulk_create(
+        [
+            LabelingTask(
+                project=project,
+                kind=Kind.DEMONSTRATION,
+                prompt=prompt,
+                policy_draft=(drafts or {}).get(prompt.pk),
+                created_at=now,
+            )
+            for prompt in prompts
+            if prompt.pk not in having
+        ],
+        batch_size=BATCH,
+    )
+    _open_slots(project=project, tasks=tasks, now=now)
+    return tasks
+
+
+def withdraw(*, tasks: QuerySet[LabelingTask], state: LabelingTask.State) -> None:
+    """Take the tasks' unanswered slots out of the queue and put the tasks in `state`."""
+    keys = list(tasks.values_list("pk", flat=True))
+    Slot.objects.filter(task__in=keys, state__in=[Slot.State.OPEN, Slot.State.LEASED]).update(
+        state=Slot.State.WITHDRAWN, free_at=None, labeler=None
+    )
+    LabelingTask.objects.filter(pk__in=keys).update(state=state)
+
+
+def _open_slots(*, project: Project, tasks: Iterable[LabelingTask], now: datetime) -> None:
+    Slot.objects.bulk_create(
+        [
+            Slot(
+                task=task,
+                number=number,
+                project=project,
+                kind=task.kind,
+                priority=task.priority,
+                shuffle=random.random(),
+                free_at=now,
+            )
+            for task in tasks
+            for number in range(project.overlap)
+        ],
+        batch_size=BATCH,
+    )
