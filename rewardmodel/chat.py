@@ -6,10 +6,12 @@ stop token. The two are never tokenized as one string, so no merge ever crosses 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from contracts.records import Message
+from contracts.snapshots import content_hash
 
 IM_START, IM_END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 
@@ -48,6 +50,33 @@ def check_tokenizer(tokenizer: Any) -> None:
         )
     if not tokenizer.chat_template:
         raise ChatError("the tokenizer has no chat template; set one, for example rewardmodel.chat.CHAT_TEMPLATE")
+
+
+def complete_tokenizer(tokenizer: Any) -> None:
+    """Add a chat template (ChatML) and a pad token where they are missing or pad equals the stop token."""
+    if not tokenizer.chat_template:
+        missing = [token for token in (IM_START, IM_END) if token not in tokenizer.get_vocab()]
+        if missing:
+            tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
+        tokenizer.chat_template = CHAT_TEMPLATE
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == stop_token_id(tokenizer):
+        tokenizer.add_special_tokens({"pad_token": PAD})
+    check_tokenizer(tokenizer)
+
+
+def tokenizer_identity(tokenizer: Any) -> str:
+    """sha256 of what decides the ids of a conversation: vocabulary, merges, normalization, chat template.
+
+    Padding and truncation settings do not enter, since no ids depend on them here.
+    """
+    plain: dict[str, Any] = {"template": tokenizer.chat_template, "stop": stop_token_id(tokenizer)}
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        plain["vocabulary"] = tokenizer.get_vocab()
+    else:
+        parts = json.loads(backend.to_str())
+        plain.update({name: parts.get(name) for name in ("added_tokens", "normalizer", "pre_tokenizer", "model")})
+    return content_hash(plain)
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

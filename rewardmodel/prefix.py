@@ -12,7 +12,7 @@ Letters: G prompts, N responses, P and R longest prompt and response in tokens, 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -86,8 +86,12 @@ def encode(
     exact for this trunk and possible under gradient checkpointing is taken. States at padding are undefined.
     """
     chosen = layout or choose_layout(trunk)
-    run = {"cache": _encode_cache, "packed": _encode_packed, "each": encode_each}[chosen]
-    return run(trunk, batch, with_last_prompt_state=with_last_prompt_state)
+    layouts: dict[str, Callable[..., Tensor]] = {
+        "cache": _encode_cache,
+        "packed": _encode_packed,
+        "each": encode_each,
+    }
+    return layouts[chosen](trunk, batch, with_last_prompt_state=with_last_prompt_state)
 
 
 def choose_layout(trunk: Any) -> str:
@@ -273,8 +277,9 @@ def _agrees(trunk: Any, layout: str) -> bool:
     training = trunk.training
     trunk.eval()
     try:
-        expected = encode_each(trunk, probe, with_last_prompt_state=True).float()
-        found = encode(trunk, probe, with_last_prompt_state=True, layout=layout).float()
+        with torch.autocast(device.type, enabled=False):
+            expected = encode_each(trunk, probe, with_last_prompt_state=True).float()
+            found = encode(trunk, probe, with_last_prompt_state=True, layout=layout).float()
     except (TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError):
         return False
     finally:
