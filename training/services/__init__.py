@@ -1,0 +1,1 @@
+"""State changes of runs, checkpoints and rounds; the supervisor of run processes."""

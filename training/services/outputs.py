@@ -1,0 +1,104 @@
+"""Registers what a run made, in one transaction: checkpoint, source, published rollouts, report.
+
+Hashing an artifact takes long, so it comes before the transaction. Publishing comes inside it: labelers
+see a run's rollouts when the run has succeeded, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from contracts import configs, snapshots
+from contracts.records import RolloutSetRecord
+from contracts.run_dir import RunDir, verify_manifest
+from labeling.models.prompts import Source
+from labeling.services import rollouts, sources
+from training.models.checkpoints import Checkpoint
+from training.models.runs import Run
+from training.services import rounds, runs
+
+ROLLOUTS = "rollouts.jsonl"
+
+
+def finish(run: Run, folder: RunDir, *, now: datetime) -> bool:
+    """Verify the output, then succeed and register. False where the run is another attempt's by now.
+
+    Raises `RunDirError` where the output is missing or not what its manifest says.
+    """
+    verify_manifest(folder.output)
+    manifest_hash = snapshots.file_hash(folder.output / "manifest.json")
+    return _register(run, folder, manifest_hash=manifest_hash, now=now)
+
+
+@transaction.atomic
+def _register(run: Run, folder: RunDir, *, manifest_hash: str, now: datetime) -> bool:
+    values: dict[str, Any] = {"status": Run.Status.SUCCEEDED, "finished_at": now, "report": folder.report()}
+    progress = folder.progress()
+    if progress is not None:
+        values["progress"] = progress
+    if not runs.held(run.id, run.attempt).update(**values):
+        return False
+    outputs: dict[str, Any] = {"rollouts": (folder.output / ROLLOUTS).exists()}
+    if run.kind in configs.PRODUCES:
+        checkpoint = _checkpoint(run, folder, manifest_hash=manifest_hash, now=now)
+        outputs["checkpoint"] = str(checkpoint.id)
+    if run.kind == "sample" and run.config["publish"]:
+        outputs["published"] = _publish(run, folder, now=now)
+    Run.objects.filter(id=run.id).update(outputs=outputs)
+    run.refresh_from_db()
+    rounds.settle(run=run, now=now)
+    return True
+
+
+def _checkpoint(run: Run, folder: RunDir, *, manifest_hash: str, now: datetime) -> Checkpoint:
+    checkpoint = Checkpoint(
+        project=run.project,
+        kind=configs.PRODUCES[run.kind],
+        name=run.name,
+        run=run,
+        path=folder.output.relative_to(settings.RUNS).as_posix(),
+        manifest_sha256=manifest_hash,
+        created_at=now,
+    )
+    if checkpoint.kind == Checkpoint.Kind.POLICY:
+        checkpoint.source = _register_source(checkpoint, now=now)
+    checkpoint.save(force_insert=True)
+    parents = [row.checkpoint for row in run.input_rows.select_related("checkpoint") if row.checkpoint is not None]
+    checkpoint.parents.set(parents)
+    return checkpoint
+
+
+def _register_source(checkpoint: Checkpoint, *, now: datetime) -> Source:
+    return sources.register(
+        project=checkpoint.project, kind="checkpoint", name=checkpoint.name, reference=str(checkpoint.id), now=now
+    )
+
+
+def _publish(run: Run, folder: RunDir, *, now: datetime) -> int:
+    """Open a ranking task for each rollout set. A base model or a hub model becomes a source here."""
+    policy = run.input_rows.select_related("checkpoint__source", "checkpoint__project").get(name="policy")
+    checkpoint = policy.checkpoint
+    if checkpoint is None:
+        source = sources.register(project=run.project, kind="outside", name=policy.hub, reference=policy.hub, now=now)
+    else:
+        source = checkpoint.source or _register_source(checkpoint, now=now)
+        Checkpoint.objects.filter(id=checkpoint.id, source__isnull=True).update(source=source)
+    sampling = {name: run.config[name] for name in ("temperature", "max_new_tokens", "rollouts_per_prompt")}
+    return rollouts.publish(
+        project=run.project,
+        source=source,
+        run_id=run.id,
+        sampling={**sampling, "seed": run.seed},
+        rows=_rollout_sets(folder),
+        open_tasks=True,
+        now=now,
+    )
+
+
+def _rollout_sets(folder: RunDir) -> Iterator[RolloutSetRecord]:
+    return snapshots.read(folder.output / ROLLOUTS, RolloutSetRecord)

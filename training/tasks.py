@@ -1,0 +1,35 @@
+"""The only door from Celery: a task that supervises one run, and the worker's reaper.
+
+The task is acknowledged before it starts and never retried by Celery: the claim decides who runs, so a
+message that comes twice does nothing, and one that is lost is sent again by the reaper.
+"""
+
+import threading
+import uuid
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
+
+from training.services import messages, supervisor
+
+
+@shared_task(name=messages.TASK, ignore_result=True, acks_late=False)
+def run(run_id: str) -> None:
+    supervisor.supervise(uuid.UUID(run_id))
+
+
+@worker_ready.connect
+def start_reaper(sender: Any, **_: Any) -> None:
+    """Works without beat: each worker looks after the queues that it serves."""
+    queues = set(sender.app.amqp.queues.consume_from)
+    slots = sender.pool.limit or settings.CELERY_WORKER_CONCURRENCY
+    arguments = {"queues": queues, "slots": slots, "every": settings.RUN_REAP_SECONDS}
+    threading.Thread(target=supervisor.reap_until_stopping, kwargs=arguments, name="reaper", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def stop_runs(**_: Any) -> None:
+    """Runs save their state and are queued again, so a worker stops in seconds and loses nothing."""
+    supervisor.stopping.set()
