@@ -17,7 +17,7 @@ class Answer(models.Model):
     """One labeler's answer to one task, or one imported from outside."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="answers")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="answers", db_index=False)
     kind = models.CharField(max_length=13, choices=Kind.choices)
     prompt = models.ForeignKey("labeling.Prompt", models.PROTECT, related_name="answers")
     rollout_set = models.ForeignKey(
@@ -31,7 +31,9 @@ class Answer(models.Model):
     )  # null: imported
     lease = models.ForeignKey("labeling.Lease", models.PROTECT, null=True, related_name="answers")  # null: imported
     origin = models.CharField(max_length=120, blank=True)  # format and annotator of an imported answer, else empty
-    guideline = models.ForeignKey("labeling.Guideline", models.PROTECT, null=True)  # null: there was none
+    guideline = models.ForeignKey(
+        "labeling.Guideline", models.PROTECT, null=True, db_index=False
+    )  # null: there was none
     order_shown: Any = models.JSONField(default=list)  # response ids, first shown first; empty: imported
     rationale = models.TextField(blank=True)
     confidence = models.PositiveSmallIntegerField(null=True)  # 1 to 5; null: not asked or not given
@@ -79,7 +81,7 @@ class Answer(models.Model):
 class RankedResponse(models.Model):
     """What an answer says of one response: its place (1 is best, equal is tied) and its marks."""
 
-    answer = models.ForeignKey(Answer, models.CASCADE, related_name="ranked")
+    answer = models.ForeignKey(Answer, models.CASCADE, related_name="ranked", db_index=False)
     response = models.ForeignKey("labeling.Response", models.PROTECT, related_name="ranked")
     rank = models.PositiveSmallIntegerField(null=True)  # null: not ranked
     unacceptable = models.BooleanField(default=False)

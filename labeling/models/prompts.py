@@ -78,6 +78,7 @@ class Response(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, related_name="responses")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)  # null: no labeler of ours
     token_ids: Any = models.JSONField(null=True)  # null: not sampled by us
+    tokens = models.PositiveIntegerField(null=True)  # how many; spares the hand-out from reading them
     token_logprobs: Any = models.JSONField(null=True)  # nats; null: not sampled by us
     finish_reason = models.CharField(max_length=6, default="stop")
     seed = models.CharField(max_length=40, blank=True)  # a whole number of any size; empty: not sampled by us

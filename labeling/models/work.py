@@ -66,10 +66,10 @@ class Slot(models.Model):
         ANSWERED = "answered"
         WITHDRAWN = "withdrawn"
 
-    task = models.ForeignKey(LabelingTask, models.CASCADE, related_name="slots")
+    task = models.ForeignKey(LabelingTask, models.CASCADE, related_name="slots", db_index=False)
     number = models.PositiveSmallIntegerField()
     # Copied from the task, so that one index finds the next slot.
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=13, choices=Kind.choices)
     priority = models.FloatField()
     shuffle = models.FloatField()  # uniform on [0, 1), drawn once: the order of random hand-out
@@ -126,8 +126,10 @@ class Lease(models.Model):
     token = models.UUIDField(unique=True, editable=False)
     slot = models.ForeignKey(Slot, models.CASCADE, related_name="leases")
     task = models.ForeignKey(LabelingTask, models.CASCADE, related_name="leases")
-    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="leases")
-    guideline = models.ForeignKey("labeling.Guideline", models.PROTECT, null=True)  # null: the project had none
+    labeler = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="leases", db_index=False)
+    guideline = models.ForeignKey(
+        "labeling.Guideline", models.PROTECT, null=True, db_index=False
+    )  # null: the project had none
     order_shown: Any = models.JSONField(default=list)  # response ids, first shown first
     drawn_at_random = models.BooleanField()
     selection_probability = models.FloatField()  # that this hand-out chose this slot

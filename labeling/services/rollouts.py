@@ -112,6 +112,7 @@ def _store(
                 text=storable(rollout.text),
                 source=source,
                 token_ids=list(rollout.token_ids),
+                tokens=len(rollout.token_ids),
                 token_logprobs=list(rollout.token_logprobs),
                 finish_reason=rollout.finish_reason,
                 seed=str(rollout.seed),

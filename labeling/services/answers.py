@@ -1,0 +1,210 @@
+"""Taking an answer: once, whole, and never thrown away.
+
+Answer, slot, task, audit entry and event commit together. An answer that comes after its slot went to somebody
+else is kept and marked late. The same idempotency key and body again give the answer that is stored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from contracts.snapshots import content_hash
+from labeling import errors
+from labeling.models.answers import Answer
+from labeling.models.people import User
+from labeling.models.projects import Project
+from labeling.models.work import Draft, Exclusion, Kind, LabelingTask, Lease, Slot
+from labeling.services import audit, leases
+from labeling.services.bodies import Body
+
+RATIONALE = 20_000  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What was sent, checked, and how to store its details once the answer has a row."""
+
+    key: str
+    body_hash: str
+    rationale: str
+    confidence: int | None
+    active_ms: int | None
+    store_details: Callable[[Answer], None]
+
+
+Reader = Callable[[Body, LabelingTask], Callable[[Answer], None]]
+
+
+def submit(*, token: UUID, labeler: User, kind: Kind, plain: Any, read: Reader, now: datetime) -> tuple[Answer, bool]:
+    """Check and store an answer. Returns it, and whether it was stored before under the same key."""
+    lease = leases.mine(token=token, labeler=labeler)
+    task, project = lease.task, lease.task.project
+    if task.kind != kind:
+        raise errors.WrongKind(fields={"token": f"is the lease of a {task.kind}"})
+    body_hash = _body_hash(plain, str(task.uuid))
+    key = plain.get("idempotency_key") if isinstance(plain, dict) else None
+    if isinstance(key, str) and (known := _stored_before(labeler, key, body_hash)):
+        return known, True
+    _require_open(project)
+    submission = _read(plain, task, body_hash, read)
+    try:
+        return _settle(lease, labeler, submission, now), False
+    except IntegrityError:
+        # The same submission, or another of the same labeler, committed meanwhile.
+        if known := _stored_before(labeler, submission.key, body_hash):
+            return known, True
+        if Answer.objects.filter(task=task, labeler=labeler).exists():
+            raise errors.AlreadyAnswered from None
+        raise
+
+
+@transaction.atomic
+def revise(*, answer: Answer, labeler: User, plain: Any, read: Reader, now: datetime) -> Answer:
+    """Store a new revision of the labeler's own answer; the old one stays."""
+    assert answer.task is not None
+    if answer.labeler_id != labeler.pk:
+        raise errors.Forbidden("This answer is somebody else's.", code="answer_of_another")
+    _require_open(answer.project)
+    body_hash = _body_hash(plain, str(answer.task.uuid))
+    if isinstance(plain, dict) and isinstance(plain.get("idempotency_key"), str):
+        known = _stored_before(labeler, plain["idempotency_key"], body_hash)
+        if known:
+            return known
+    if Answer.objects.filter(replaces=answer).exists():
+        raise errors.Conflict("This answer has a newer revision; edit that one.", code="revision_outdated")
+    submission = _read(plain, answer.task, body_hash, read)
+    try:
+        with transaction.atomic():
+            revised = Answer.objects.create(
+                project=answer.project,
+                kind=answer.kind,
+                prompt=answer.prompt,
+                rollout_set=answer.rollout_set,
+                task=answer.task,
+                labeler=labeler,
+                lease=answer.lease,
+                guideline=answer.guideline,
+                order_shown=answer.order_shown,
+                late=answer.late,
+                revision=answer.revision + 1,
+                replaces=answer,
+                created_at=now,
+                **_common(submission),
+            )
+            submission.store_details(revised)
+    except IntegrityError:
+        raise errors.Conflict("This answer has a newer revision; edit that one.", code="revision_outdated") from None
+    _tell(revised, labeler, "answer_revised", now)
+    return revised
+
+
+def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) -> Answer:
+    with transaction.atomic():
+        # Those who answer the same task go one after another: the last of them sees that it is done.
+        task = LabelingTask.objects.select_for_update(no_key=True).get(pk=lease.task_id)
+        outcomes = set(Lease.objects.filter(task=task, labeler=labeler).values_list("outcome", flat=True))
+        if outcomes & {Lease.Outcome.ANSWERED, Lease.Outcome.LATE}:
+            raise (
+                errors.AlreadyAnswered
+                if not _stored_before(labeler, submission.key, submission.body_hash)
+                else IntegrityError
+            )
+        if Lease.Outcome.SKIPPED in outcomes:
+            raise errors.AlreadySkipped
+        late = not _take_slot(task, lease, labeler, now)
+        answer = Answer.objects.create(
+            project=lease.task.project,
+            kind=task.kind,
+            prompt_id=task.prompt_id,
+            rollout_set_id=task.rollout_set_id,
+            task=task,
+            labeler=labeler,
+            lease=lease,
+            guideline_id=lease.guideline_id,
+            order_shown=lease.order_shown,
+            late=late,
+            created_at=now,
+            **_common(submission),
+        )
+        submission.store_details(answer)
+        Lease.objects.filter(task=task, labeler=labeler).update(
+            outcome=Lease.Outcome.LATE if late else Lease.Outcome.ANSWERED
+        )
+        if late:
+            Exclusion.objects.get_or_create(task=task, labeler=labeler, defaults={"reason": Exclusion.Reason.LATE})
+        elif task.state == LabelingTask.State.OPEN and not task.slots.filter(free_at__isnull=False).exists():
+            LabelingTask.objects.filter(pk=task.pk).update(state=LabelingTask.State.DONE)
+        Draft.objects.filter(task=task, labeler=labeler).delete()
+        _tell(answer, labeler, "answer_submitted", now)
+    return answer
+
+
+def _take_slot(task: LabelingTask, lease: Lease, labeler: User, now: datetime) -> bool:
+    """Fill the labeler's own slot, expired or not, else any that is free. False: all are others'."""
+    answered = {"state": Slot.State.ANSWERED, "labeler": labeler, "free_at": None, "token": lease.token}
+    if Slot.objects.filter(task=task, labeler=labeler, state=Slot.State.LEASED).update(**answered):
+        return True
+    free = Slot.objects.select_for_update(skip_locked=True, no_key=True).filter(task=task, free_at__lte=now).first()
+    return free is not None and bool(Slot.objects.filter(pk=free.pk, free_at__lte=now).update(**answered))
+
+
+def _read(plain: Any, task: LabelingTask, body_hash: str, read: Reader) -> Submission:
+    project = task.project
+    body = Body(plain)
+    key = body.text("idempotency_key", most=100, required=True)
+    rationale = body.text("rationale", most=RATIONALE)
+    confidence = body.whole("confidence", least=1, most=5)
+    active_ms = body.whole("active_ms", least=0)
+    if confidence is not None and not project.ask_confidence:
+        body.problem("confidence", "is not asked in this project", code="not_asked")
+    if rationale and not project.ask_rationale:
+        body.problem("rationale", "is not asked in this project", code="not_asked")
+    store_details = read(body, task)
+    body.finish()
+    return Submission(
+        key=key, body_hash=body_hash, rationale=rationale, confidence=confidence, active_ms=active_ms,
+        store_details=store_details,
+    )  # fmt: skip
+
+
+def _common(submission: Submission) -> dict[str, Any]:
+    return {
+        "rationale": submission.rationale,
+        "confidence": submission.confidence,
+        "active_ms": submission.active_ms,
+        "idempotency_key": submission.key,
+        "body_hash": submission.body_hash,
+    }
+
+
+def _stored_before(labeler: User, key: str, body_hash: str) -> Answer | None:
+    known = Answer.objects.select_related("task").filter(labeler=labeler, idempotency_key=key[:100]).first()
+    if known is not None and known.body_hash != body_hash:
+        raise errors.KeyReused(fields={"idempotency_key": "came before with another body"})
+    return known
+
+
+def _body_hash(plain: Any, task: str) -> str:
+    return content_hash({"task": task, "body": plain})
+
+
+def _require_open(project: Project) -> None:
+    if project.status != Project.Status.OPEN:
+        raise errors.ProjectClosed(fields={"project": f"is {project.status}"})
+
+
+def _tell(answer: Answer, labeler: User, action: str, now: datetime) -> None:
+    assert answer.task is not None
+    details = {"answer": str(answer.uuid), "kind": answer.kind, "late": answer.late, "revision": answer.revision}
+    subject = f"task:{answer.task.uuid}"
+    audit.note(project=answer.project, actor=labeler, action=action, subject=subject, details=details, now=now)
+    audit.announce(
+        project=answer.project,
+        kind=action,
+        payload={**details, "task": str(answer.task.uuid), "labeler": labeler.username},
+        now=now,
+    )

@@ -1,0 +1,136 @@
+"""The statements that claim a slot, for SQLite and for PostgreSQL.
+
+Their cost does not grow with the backlog: each walks a partial index in order and stops at the first slot
+that fits. What it steps over is what others hold at this moment, and what this labeler has done of
+tasks that still want others.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from labeling.models.work import Kind
+
+_FITS = """
+    s.project_id = %s AND s.kind = %s AND s.free_at <= %s
+    AND NOT EXISTS (SELECT 1 FROM labeling_slot m WHERE m.task_id = s.task_id AND m.labeler_id = %s)
+    AND NOT EXISTS (SELECT 1 FROM labeling_exclusion e WHERE e.task_id = s.task_id AND e.labeler_id = %s)
+"""
+
+_UNFINISHED = """
+    UPDATE labeling_slot SET free_at = %s
+    WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND kind IN ({kinds}) RETURNING token
+"""
+
+_CLAIM = {
+    # INDEXED BY makes SQLite fail rather than scan.
+    "sqlite": """
+        UPDATE labeling_slot SET state = 'leased', labeler_id = %s, token = %s, free_at = %s
+        WHERE id = (
+            SELECT s.id FROM labeling_slot s INDEXED BY {index} WHERE {fits} {beyond} ORDER BY {order} LIMIT 1
+        )
+        RETURNING id, task_id, shuffle
+    """,
+    # Without SKIP LOCKED those who ask at once would wait for each other and then be told that nothing waits.
+    "postgresql": """
+        WITH chosen AS MATERIALIZED (
+            SELECT s.id FROM labeling_slot s WHERE {fits} {beyond} ORDER BY {order} LIMIT 1
+            FOR UPDATE OF s SKIP LOCKED
+        )
+        UPDATE labeling_slot t SET state = 'leased', labeler_id = %s, token = %s, free_at = %s
+        FROM chosen WHERE t.id = chosen.id
+        RETURNING t.id, t.task_id, t.shuffle
+    """,
+}
+
+# As things were before the claim: the claimed slot does not count against its task's other slots.
+_FITTED = _FITS.replace("m.labeler_id = %s", "m.labeler_id = %s AND m.id <> %s")
+_BEFORE = "SELECT s.shuffle FROM labeling_slot s {indexed} WHERE {fits} {beyond} ORDER BY s.shuffle DESC LIMIT 1"
+
+_BY_PRIORITY = {"index": "slot_by_priority", "beyond": "", "order": "s.priority DESC, s.id"}
+_BY_SHUFFLE = {"index": "slot_by_shuffle", "beyond": "AND s.shuffle >= %s", "order": "s.shuffle, s.id"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    token: UUID
+    slot_id: int
+    task_id: int
+    drawn_at_random: bool
+    probability: float  # that this hand-out chose this slot
+
+
+def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends: datetime) -> UUID | None:
+    """Renew what the labeler holds, expired or not, as long as nobody took it; returns its token."""
+    marks = ", ".join(["%s"] * len(kinds))
+    with connection.cursor() as cursor:
+        cursor.execute(_UNFINISHED.format(kinds=marks), [_time(ends), labeler_id, project_id, *map(str, kinds)])
+        row = cursor.fetchone()
+    return _as_uuid(row[0]) if row else None
+
+
+def claim(
+    *,
+    project_id: int,
+    kind: Kind,
+    labeler_id: int,
+    token: UUID,
+    random_share: float,
+    now: datetime,
+    ends: datetime,
+) -> Claim | None:
+    """Lease the best slot, or with probability `random_share` one drawn at random; None where none fits."""
+    fits = [project_id, str(kind), _time(now), labeler_id, labeler_id]
+    lease = [labeler_id, connection.ops.adapt_uuidfield_value(token) if _sqlite() else token, _time(ends)]
+    at_random = random_share > 0 and random.random() < random_share
+    with connection.cursor() as cursor:
+        row = None
+        if at_random:
+            # The first slot at or after a random point of the shuffled circle.
+            row = _claim(cursor, _BY_SHUFFLE, fits, lease, [random.random()])
+            row = row or _claim(cursor, _BY_SHUFFLE, fits, lease, [0.0])
+        else:
+            row = _claim(cursor, _BY_PRIORITY, fits, lease, [])
+        if row is None:
+            return None
+        slot_id, task_id, shuffle = row
+        probability = 0.0 if at_random else 1.0 - random_share
+        if random_share > 0:
+            probability += random_share * _gap(cursor, [*fits[:4], slot_id, fits[4]], shuffle)
+        return Claim(token, slot_id, task_id, at_random, probability)
+
+
+def _claim(cursor: CursorWrapper, how: dict[str, str], fits: list, lease: list, beyond: list) -> tuple | None:
+    statement = _CLAIM[connection.vendor].format(fits=_FITS, **how)
+    values = [*lease, *fits, *beyond] if _sqlite() else [*fits, *beyond, *lease]
+    cursor.execute(statement, values)
+    return cursor.fetchone()
+
+
+def _gap(cursor: CursorWrapper, fits: list, shuffle: float) -> float:
+    """How much of the circle leads to a slot: the distance from the waiting slot before it."""
+    indexed = "INDEXED BY slot_by_shuffle" if _sqlite() else ""
+    cursor.execute(_BEFORE.format(fits=_FITTED, beyond="AND s.shuffle < %s", indexed=indexed), [*fits, shuffle])
+    row = cursor.fetchone()
+    if row is not None:
+        return shuffle - row[0]
+    cursor.execute(_BEFORE.format(fits=_FITTED, beyond="", indexed=indexed), fits)
+    row = cursor.fetchone()
+    return 1.0 if row is None else 1.0 + shuffle - row[0]
+
+
+def _sqlite() -> bool:
+    return connection.vendor == "sqlite"
+
+
+def _time(moment: datetime) -> object:
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _as_uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
