@@ -63,3 +63,9 @@ class Round(models.Model):
 
     def __str__(self) -> str:
         return f"round {self.number} ({self.state})"
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """True where `advance` can act; elsewhere a run is under way, or all is done."""
+        states = Round.State
+        return self.state in (states.COLLECTING, states.FREEZING, states.REWARD_GATED, states.POLICY_GATED)

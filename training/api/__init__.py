@@ -1,0 +1,1 @@
+"""REST views of runs, checkpoints and rounds, by noun."""

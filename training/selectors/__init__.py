@@ -1,0 +1,1 @@
+"""Reads across runs, checkpoints and what they came from."""
