@@ -1,0 +1,191 @@
+"""The small world: a dozen people, what is true of them, and every question that can be asked.
+
+A world is a pure function of its seed. `World.questions` maps the text of a user's turn to its question;
+`World.prompts` draws the prompts of a project from them, each born into its split.
+Where to read next: `texts.py` writes answers, `gold.py` judges them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from contracts.records import Message, PromptRecord
+from demo import phrases
+
+LARGEST_TERM = 9
+LARGEST_NUMBER = 12
+NUMBERS = tuple(str(number) for number in range(2 * LARGEST_TERM + 1))
+# Share of each kind among the prompts of a project.
+SHARES = {"sum": 0.3, "fact": 0.28, "compare": 0.3, "request": 0.12}
+SYSTEM_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who lives in the world. Ages are distinct, so "older" always has one answer."""
+
+    name: str
+    age: int
+    color: str
+    animal: str
+    food: str
+    home: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a user asks, which words answer it, and the sentences that an answer comes in.
+
+    `forms` are sentences with {} where one word of `domain` stands; those of `right` are true.
+    """
+
+    kind: str
+    text: str
+    right: frozenset[str]
+    domain: tuple[str, ...]
+    forms: tuple[str, ...]
+
+
+class World:
+    """People and questions of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.people = _people(random.Random(f"people:{seed}"))
+        self.questions = {question.text: question for question in _questions(self.people)}
+
+    def question(self, messages: tuple[Message, ...]) -> Question | None:
+        """The question of a prompt's last turn, or None where it is none of this world."""
+        return self.questions.get(messages[-1].content) if messages and messages[-1].role == "user" else None
+
+    def prompts(self, *, train: int, heldout: int) -> list[PromptRecord]:
+        """Distinct prompts in the shares of `SHARES`; the same kinds in the same shares in both splits."""
+        rng = random.Random(f"prompts:{self.seed}")
+        pools = {kind: [q for q in self.questions.values() if q.kind == kind] for kind in SHARES}
+        for pool in pools.values():
+            rng.shuffle(pool)
+        records = []
+        for split, total in (("heldout", heldout), ("train", train)):
+            for kind, count in _parts(total).items():
+                if count > len(pools[kind]):
+                    raise ValueError(f"the world has {len(pools[kind])} more {kind} questions; {count} were asked for")
+                records += [_prompt(pools[kind].pop(), split, rng) for _ in range(count)]
+        rng.shuffle(records)
+        return records
+
+
+def _parts(total: int) -> dict[str, int]:
+    """`total` in the shares of `SHARES`; what rounding leaves goes to the first kinds."""
+    counts = {kind: int(total * share) for kind, share in SHARES.items()}
+    for kind in list(counts)[: total - sum(counts.values())]:
+        counts[kind] += 1
+    return counts
+
+
+def _prompt(question: Question, split: str, rng: random.Random) -> PromptRecord:
+    system = [Message(role="system", content=rng.choice(phrases.SYSTEM))] if rng.random() < SYSTEM_SHARE else []
+    messages = (*system, Message(role="user", content=question.text))
+    return PromptRecord(id=question.text, messages=messages, split=split, meta={"kind": question.kind})
+
+
+def _people(rng: random.Random) -> tuple[Person, ...]:
+    ages = rng.sample(range(20, 80, 5), len(phrases.NAMES))
+    return tuple(
+        Person(
+            name=name,
+            age=age,
+            color=rng.choice(phrases.COLORS),
+            animal=rng.choice(phrases.ANIMALS),
+            food=rng.choice(phrases.FOODS),
+            home=rng.choice(phrases.HOMES),
+        )
+        for name, age in zip(phrases.NAMES, ages, strict=True)
+    )
+
+
+def _questions(people: tuple[Person, ...]) -> Iterator[Question]:
+    yield from _sums()
+    for person in people:
+        yield from _facts(person)
+    yield from _comparisons(people)
+    yield from _requests(people)
+
+
+def _sums() -> Iterator[Question]:
+    for a in range(1, LARGEST_TERM + 1):
+        for b in range(1, LARGEST_TERM + 1):
+            forms = ("It is {}.", "The answer is {}.")
+            for text in (f"What is {a} plus {b}?", f"How much is {a} plus {b}?", f"Please add {a} and {b}."):
+                yield Question("sum", text, frozenset({str(a + b)}), NUMBERS, forms)
+
+
+def _facts(person: Person) -> Iterator[Question]:
+    name = person.name
+    rows = (
+        (
+            person.color,
+            phrases.COLORS,
+            ("It is {}.", "The boat is {}."),
+            (f"What color is the boat of {name}?", f"Which color has the boat of {name}?"),
+        ),
+        (
+            person.animal,
+            phrases.ANIMALS,
+            ("It is a {}.", "The animal is a {}."),
+            (f"Which animal does {name} keep?", f"What animal lives with {name}?"),
+        ),
+        (
+            person.food,
+            phrases.FOODS,
+            ("It is {}.", "The food is {}."),
+            (f"What does {name} like to eat?", f"Which food does {name} like?"),
+        ),
+        (
+            person.home,
+            phrases.HOMES,
+            ("It is the {}.", "The home is the {}."),
+            (f"Where does {name} live?", f"In which place does {name} live?"),
+        ),
+    )
+    topics = ("the color of the boat of", "the animal of", "the favorite food of", "the home of")
+    for (right, domain, forms, texts), topic in zip(rows, topics, strict=True):
+        for text in (*texts, f"Tell me {topic} {name}.", f"Do you know {topic} {name}?"):
+            yield Question("fact", text, frozenset({right}), domain, forms)
+
+
+def _comparisons(people: tuple[Person, ...]) -> Iterator[Question]:
+    for a in range(1, LARGEST_NUMBER + 1):
+        for b in range(1, LARGEST_NUMBER + 1):
+            if a != b:
+                domain = (str(a), str(b))
+                right = frozenset({str(max(a, b))})
+                yield Question("compare", f"Which is more, {a} or {b}?", right, domain, ("It is {}.", "That would be {}."))
+    for one in people:
+        for other in people:
+            if one is not other:
+                domain = (one.name, other.name)
+                right = frozenset({max(one, other, key=lambda person: person.age).name})
+                text = f"Who is older, {one.name} or {other.name}?"
+                yield Question("compare", text, right, domain, ("It is {}.", "That would be {}."))
+
+
+def _requests(people: tuple[Person, ...]) -> Iterator[Question]:
+    things = tuple(thing for members in phrases.CATEGORIES.values() for thing in members)
+    for category, members in phrases.CATEGORIES.items():
+        forms = ("One is the {}.", "Take the {}.")
+        for text in (
+            f"Name a {category}.",
+            f"Please name a {category}.",
+            f"Can you name a {category}?",
+            f"Give me a {category}.",
+            f"Tell me a {category}.",
+            f"I need a {category}.",
+        ):
+            yield Question("request", text, frozenset(members), things, forms)
+    names = tuple(person.name for person in people)
+    for name in names:
+        forms = ("Hello, {}!", "Good day, {}!", "Welcome, {}!")
+        for text in (f"Say hello to {name}.", f"Greet {name}.", f"Please greet {name}.", f"How would you greet {name}?"):
+            yield Question("request", text, frozenset({name}), names, forms)
