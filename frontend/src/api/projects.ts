@@ -1,0 +1,117 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { ApiError, request } from "./client";
+import { ME } from "./session";
+import type { ImportResult, Page, Person, Project, Role } from "./types";
+
+export function useProjects() {
+  return useQuery({
+    queryKey: ["projects"],
+    queryFn: ({ signal }) => everything<Project>("projects", signal),
+  });
+}
+
+export function useProject(slug: string) {
+  return useQuery({
+    queryKey: ["project", slug],
+    queryFn: ({ signal }) => request<Project>("GET", `projects/${slug}`, { signal }),
+  });
+}
+
+export function useCreateProject() {
+  const queries = useQueryClient();
+  return useMutation<Project, ApiError, { slug: string; name: string; description: string }>({
+    mutationFn: (body) => request<Project>("POST", "projects", { body }),
+    onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ["projects"] });
+      void queries.invalidateQueries({ queryKey: ME });
+    },
+  });
+}
+
+export function useUpdateProject(slug: string) {
+  const queries = useQueryClient();
+  return useMutation<Project, ApiError, Partial<Project>>({
+    mutationFn: (body) => request<Project>("PATCH", `projects/${slug}`, { body }),
+    onSuccess: (project) => {
+      queries.setQueryData(["project", slug], project);
+      void queries.invalidateQueries({ queryKey: ["projects"] });
+    },
+  });
+}
+
+export function useNewGuideline(slug: string) {
+  const queries = useQueryClient();
+  return useMutation<unknown, ApiError, { text: string }>({
+    mutationFn: (body) => request("POST", `projects/${slug}/guidelines`, { body }),
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["project", slug] }),
+  });
+}
+
+export interface Member {
+  user: { id: string; username: string; name: string };
+  role: Role;
+}
+
+export function useMembers(slug: string) {
+  return useQuery({
+    queryKey: ["members", slug],
+    queryFn: ({ signal }) => everything<Member>(`projects/${slug}/members`, signal),
+  });
+}
+
+export function useAddMember(slug: string) {
+  const queries = useQueryClient();
+  return useMutation<unknown, ApiError, { user: string; role: Role }>({
+    mutationFn: (body) => request("POST", `projects/${slug}/members`, { body }),
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["members", slug] }),
+  });
+}
+
+export function useImport(slug: string) {
+  const queries = useQueryClient();
+  return useMutation<ImportResult, ApiError, { file: File; dryRun: boolean }>({
+    mutationFn: ({ file, dryRun }) => {
+      const body = new FormData();
+      body.append("file", file);
+      if (dryRun) body.append("dry_run", "true");
+      return request<ImportResult>("POST", `projects/${slug}/import`, { body });
+    },
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["progress", slug] }),
+  });
+}
+
+export function usePeople() {
+  return useQuery({
+    queryKey: ["people"],
+    queryFn: ({ signal }) => everything<Person>("people", signal),
+  });
+}
+
+export function useCreatePerson() {
+  const queries = useQueryClient();
+  return useMutation<Person, ApiError, { username: string; name: string; password: string; role: Role }>({
+    mutationFn: (body) => request<Person>("POST", "people", { body }),
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["people"] }),
+  });
+}
+
+export function useUpdatePerson() {
+  const queries = useQueryClient();
+  return useMutation<Person, ApiError, { id: string; role?: Role; is_active?: boolean }>({
+    mutationFn: ({ id, ...body }) => request<Person>("PATCH", `people/${id}`, { body }),
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["people"] }),
+  });
+}
+
+/** All pages of a list that stays short: projects, people, members. */
+export async function everything<T>(path: string, signal: AbortSignal): Promise<T[]> {
+  const rows: T[] = [];
+  let next: string | null = path;
+  while (next !== null) {
+    const page: Page<T> | T[] = await request<Page<T> | T[]>("GET", next, { signal });
+    if (Array.isArray(page)) return page;
+    rows.push(...page.results);
+    next = page.next;
+  }
+  return rows;
+}

@@ -1,0 +1,85 @@
+/** Sign-in, then the header and the page. */
+import { Suspense, useState } from "react";
+import { NavLink, Outlet, ScrollRestoration } from "react-router";
+import { useMe, useSignOut } from "../api/session";
+import type { Me } from "../api/types";
+import { ErrorNotice, Loading } from "../components/ErrorNotice";
+import { SignInPage } from "../features/signin/SignInPage";
+import { t } from "../texts/en";
+import { type Theme, THEMES, applyTheme, storedTheme } from "./theme";
+
+export function Shell() {
+  const me = useMe();
+  if (me.isPending) return <Loading />;
+  if (me.error)
+    return (
+      <main className="page narrow">
+        <ErrorNotice error={me.error} onRetry={() => void me.refetch()} />
+      </main>
+    );
+  if (me.data === null) return <SignInPage />;
+  return (
+    <div className="shell">
+      <a className="skip-link" href="#content">
+        {t.nav.skip}
+      </a>
+      <Header me={me.data} />
+      <main id="content" tabIndex={-1}>
+        <Suspense fallback={<Loading />}>
+          <Outlet />
+        </Suspense>
+      </main>
+      <ScrollRestoration />
+    </div>
+  );
+}
+
+function Header({ me }: { me: Me }) {
+  const signOut = useSignOut();
+  const engineer = me.role === "engineer" || me.role === "admin";
+  return (
+    <header className="shell-head">
+      <NavLink to="/" className="brand">
+        <span className="brand-mark" aria-hidden="true" />
+        Rankloop
+      </NavLink>
+      <nav aria-label={t.nav.main}>
+        <NavLink to="/" end>
+          {t.nav.home}
+        </NavLink>
+        {engineer && <NavLink to="/runs">{t.nav.runs}</NavLink>}
+        {engineer && <NavLink to="/checkpoints">{t.nav.checkpoints}</NavLink>}
+        {me.role === "admin" && <NavLink to="/projects">{t.nav.projects}</NavLink>}
+        {me.role === "admin" && <NavLink to="/people">{t.nav.people}</NavLink>}
+      </nav>
+      <div className="shell-person">
+        <ThemeButton />
+        <span className="shell-name">{me.name || me.username}</span>
+        <button type="button" className="button small quiet" onClick={() => signOut.mutate()}>
+          {t.nav.signOut}
+        </button>
+      </div>
+    </header>
+  );
+}
+
+const ICONS: Record<Theme, string> = { system: "◐", light: "☀", dark: "☾" };
+
+function ThemeButton() {
+  const [theme, setTheme] = useState(storedTheme);
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      title={t.nav.theme[theme]}
+      aria-label={t.nav.theme[theme]}
+      onClick={() => {
+        applyTheme(next);
+        setTheme(next);
+      }}
+    >
+      {ICONS[theme]}
+    </button>
+  );
+}

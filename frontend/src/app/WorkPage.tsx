@@ -1,0 +1,71 @@
+/** One task after another: fetches the next as soon as the last is stored, and picks its screen by kind. */
+import { useState } from "react";
+import { Link, useParams, useSearchParams } from "react-router";
+import type { Answer, TaskKind } from "../api/types";
+import { useNextTask } from "../api/work";
+import { ErrorNotice, Loading } from "../components/ErrorNotice";
+import { ComparisonScreen } from "../features/comparison/ComparisonScreen";
+import { DemonstrationScreen } from "../features/demonstration/DemonstrationScreen";
+import { RankingScreen } from "../features/ranking/RankingScreen";
+import { t } from "../texts/en";
+
+const SCREENS = {
+  ranking: RankingScreen,
+  demonstration: DemonstrationScreen,
+  comparison: ComparisonScreen,
+} as const;
+
+export function WorkPage() {
+  const { slug = "" } = useParams();
+  const [search] = useSearchParams();
+  const kinds = search.getAll("kind").filter((kind): kind is TaskKind => kind in SCREENS);
+  const next = useNextTask(slug, kinds);
+  const [last, setLast] = useState<string | null>(null);
+
+  const proceed = (note: string | null) => {
+    setLast(note);
+    void next.refetch();
+  };
+  const onAnswered = (answer: Answer) =>
+    proceed(answer.late ? t.work.storedLate : t.work.stored[answer.kind]);
+
+  const lease = next.data;
+  const Screen = lease && SCREENS[lease.task.kind];
+  return (
+    <>
+      {last !== null && (
+        <p className="toast" role="status" key={`${last}-${next.dataUpdatedAt}`}>
+          {last}
+        </p>
+      )}
+      {next.error ? (
+        <div className="page narrow">
+          <ErrorNotice error={next.error} onRetry={() => void next.refetch()} />
+        </div>
+      ) : next.isPending || next.isFetching ? (
+        <Loading what={t.work.getting} />
+      ) : Screen ? (
+        <Screen
+          key={lease.token}
+          lease={lease}
+          onAnswered={onAnswered}
+          onSkipped={() => proceed(t.work.skipped)}
+          onLeave={() => proceed(null)}
+        />
+      ) : (
+        <section className="page narrow nothing-waits">
+          <h1>{t.work.nothingTitle}</h1>
+          <p>{t.work.nothing}</p>
+          <div className="actions">
+            <button type="button" className="button" onClick={() => void next.refetch()}>
+              {t.work.askAgain}
+            </button>
+            <Link className="button primary" to="/">
+              {t.work.backHome}
+            </Link>
+          </div>
+        </section>
+      )}
+    </>
+  );
+}

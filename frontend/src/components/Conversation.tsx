@@ -1,0 +1,20 @@
+/** A prompt: the whole conversation, system and tool turns included. */
+import type { Message } from "../api/types";
+import { t } from "../texts/en";
+import { Markdown } from "./Markdown";
+
+export function Conversation({ messages, plain = false }: { messages: Message[]; plain?: boolean }) {
+  return (
+    <ol className="conversation" aria-label={t.conversation.label}>
+      {messages.map((message, index) => (
+        <li key={index} className={`turn turn-${message.role}`}>
+          <span className="turn-role">
+            {t.conversation.roles[message.role]}
+            {message.name ? ` · ${message.name}` : ""}
+          </span>
+          <Markdown text={message.content} plain={plain} />
+        </li>
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * Text written by models and imported from files, as Markdown. Raw HTML shows as text, images are named
+ * instead of loaded, links do nothing until confirmed, and characters that hide are spelled out.
+ */
+import { memo, useState } from "react";
+import ReactMarkdown, { type Components } from "react-markdown";
+import rehypeSanitize, { defaultSchema } from "rehype-sanitize";
+import remarkGfm from "remark-gfm";
+import { t } from "../texts/en";
+import { Dialog } from "./Dialog";
+import { pieces, rehypeInvisible, spelledOut } from "./invisible";
+
+const schema = {
+  ...defaultSchema,
+  tagNames: (defaultSchema.tagNames ?? []).filter((name) => name !== "input" && name !== "picture"),
+  clobberPrefix: "text-",
+};
+
+const components: Components = {
+  a: ({ href, children }) => <InertLink href={href ?? ""}>{children}</InertLink>,
+  img: ({ src, alt }) => (
+    <span className="inert-image">
+      {t.markdown.image(spelledOut(alt ?? ""), typeof src === "string" ? spelledOut(src) : "")}
+    </span>
+  ),
+  p: ({ children }) => <p dir="auto">{children}</p>,
+  li: ({ children }) => <li dir="auto">{children}</li>,
+  table: ({ children }) => (
+    <div className="scroll-x">
+      <table>{children}</table>
+    </div>
+  ),
+};
+
+export const Markdown = memo(function Markdown({ text, plain = false }: { text: string; plain?: boolean }) {
+  if (text.trim() === "") return <p className="muted">{t.markdown.empty}</p>;
+  if (plain) return <PlainText text={text} />;
+  return (
+    <div className="prose">
+      <ReactMarkdown
+        remarkPlugins={[remarkGfm]}
+        rehypePlugins={[[rehypeSanitize, schema], rehypeInvisible]}
+        components={components}
+      >
+        {text}
+      </ReactMarkdown>
+    </div>
+  );
+});
+
+function PlainText({ text }: { text: string }) {
+  return (
+    <div className="prose plain-text" dir="auto">
+      {pieces(text).map((piece, index) =>
+        "text" in piece ? (
+          piece.text
+        ) : (
+          <mark key={index} className="hidden-char">
+            {piece.hidden}
+          </mark>
+        ),
+      )}
+    </div>
+  );
+}
+
+function InertLink({ href, children }: { href: string; children: React.ReactNode }) {
+  const [asking, setAsking] = useState(false);
+  const web = /^https?:\/\//i.test(href);
+  return (
+    <>
+      <button
+        type="button"
+        className="inert-link"
+        onClick={(event) => {
+          event.stopPropagation();
+          setAsking(true);
+        }}
+      >
+        {children}
+      </button>
+      {asking && (
+        <Dialog title={t.markdown.linkTitle} onClose={() => setAsking(false)}>
+          <p>{t.markdown.linkWarning}</p>
+          <p className="address">{spelledOut(href)}</p>
+          <div className="actions">
+            <button type="button" className="button" onClick={() => setAsking(false)}>
+              {t.common.cancel}
+            </button>
+            {web && (
+              <a className="button primary" href={href} target="_blank" rel="noopener noreferrer nofollow">
+                {t.markdown.openLink}
+              </a>
+            )}
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}

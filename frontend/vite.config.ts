@@ -1,0 +1,16 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const server = process.env["RANKLOOP_SERVER"] ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "dist",
+    assetsDir: "assets",
+    // Inlined assets become data: addresses, which the content security policy refuses.
+    assetsInlineLimit: 0,
+  },
+  server: { proxy: { "/api": { target: server } } },
+  test: { environment: "node", include: ["src/**/*.test.ts"] },
+});
