@@ -53,6 +53,8 @@ def main(arguments: list[str]) -> int:
     if supervisor := os.environ.get(SUPERVISOR_PID):
         _end_with(int(supervisor))
     os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
+    # Threads that spin while they wait make everything several times slower once two programs share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TQDM_DISABLE", "1")
     run_dir = SignalledRunDir(arguments[0])
     signal.signal(signal.SIGTERM, run_dir.terminate)

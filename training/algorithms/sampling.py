@@ -24,7 +24,7 @@ from contracts.run_dir import Cancelled, RunDir, RunSpec
 from contracts.snapshots import canonical_json
 from rewardmodel import chat
 from training.algorithms import policy, states
-from training.algorithms.decoding import Rows, SampledResponse, context_length
+from training.algorithms.decoding import Row, SampledResponse, decode
 
 SAMPLES_SHOWN = 8
 log = logging.getLogger(__name__)
@@ -56,29 +56,40 @@ def sample(
     """Draw k responses for each prompt, in the order of the prompts.
 
     `indices` number the prompts for their seeds (0, 1, … by default), so that a part of a list draws what
-    the whole would. `batch_size` rows are decoded side by side, one prompt's k at least. A response ends
-    after the stop token, at `max_new_tokens` or at the end of the model's context.
+    the whole would. `batch_size` rows are decoded side by side. A response ends after the stop token, at
+    `max_new_tokens` or at the end of the model's context. `on_progress` gets rollouts done and in all.
     """
     numbers = range(len(prompts)) if indices is None else indices
-    limit = context_length(model)
+    context = context_length(model)
     for ids in prompts:
-        if not 0 < len(ids) < limit:
+        if not 0 < len(ids) < context:
             raise SamplingError(
-                f"a prompt has {len(ids)} tokens and the model's context {limit}; leave room for a response"
+                f"a prompt has {len(ids)} tokens and the model's context {context}; leave room for a response"
             )
+    rows = [
+        Row(prompt=i, seed=row_seed(seed, numbers[i], rollout), limit=min(max_new_tokens, context - len(prompts[i])))
+        for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        for rollout in range(k)
+    ]
     results: list[list[SampledResponse]] = [[] for _ in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    group = max(1, batch_size // k)
-    for start in range(0, len(order), group):
-        chosen = order[start : start + group]
-        seeds = [row_seed(seed, numbers[i], rollout) for i in chosen for rollout in range(k)]
-        rows = Rows(model, [prompts[i] for i in chosen], seeds, k, max_new_tokens, stop_id, pad_id, temperature)
-        drawn = rows.decode()
-        for position, i in enumerate(chosen):
-            results[i] = drawn[position * k : (position + 1) * k]
-        if on_progress:
-            on_progress(min(start + group, len(order)), len(order))
+    if rows:
+        drawn = decode(
+            model,
+            prompts,
+            rows,
+            slots=batch_size,
+            stop_id=stop_id,
+            temperature=temperature,
+            on_finished=lambda done: on_progress(done, len(rows)) if on_progress else None,
+        )
+        for row, response in zip(rows, drawn, strict=True):
+            results[row.prompt].append(response)
     return results
+
+
+def context_length(model: Any) -> int:
+    """Most tokens that the model's positions reach."""
+    return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
 
 
 def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
