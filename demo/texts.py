@@ -106,3 +106,5 @@ def _plain(world: World, rng: random.Random) -> Iterator[str]:
         one, other = rng.sample(world.people, 2)
         older, younger = (one, other) if one.age > other.age else (other, one)
         yield f"{older.name} is older than {younger.name}."
+        category = rng.choice(tuple(phrases.CATEGORIES))
+        yield f"The {rng.choice(phrases.CATEGORIES[category])} is a {category}."

@@ -156,36 +156,26 @@ def _facts(person: Person) -> Iterator[Question]:
 
 
 def _comparisons(people: tuple[Person, ...]) -> Iterator[Question]:
-    for a in range(1, LARGEST_NUMBER + 1):
-        for b in range(1, LARGEST_NUMBER + 1):
-            if a != b:
-                domain = (str(a), str(b))
-                right = frozenset({str(max(a, b))})
-                yield Question("compare", f"Which is more, {a} or {b}?", right, domain, ("It is {}.", "That would be {}."))
-    for one in people:
-        for other in people:
-            if one is not other:
-                domain = (one.name, other.name)
-                right = frozenset({max(one, other, key=lambda person: person.age).name})
-                text = f"Who is older, {one.name} or {other.name}?"
-                yield Question("compare", text, right, domain, ("It is {}.", "That would be {}."))
+    forms = ("It is {}.", "That would be {}.")
+    numbers = range(1, LARGEST_NUMBER + 1)
+    for a, b in ((a, b) for a in numbers for b in numbers if a != b):
+        text = f"Which is more, {a} or {b}?"
+        yield Question("compare", text, frozenset({str(max(a, b))}), (str(a), str(b)), forms)
+    for one, other in ((one, other) for one in people for other in people if one is not other):
+        older = one if one.age > other.age else other
+        text = f"Who is older, {one.name} or {other.name}?"
+        yield Question("compare", text, frozenset({older.name}), (one.name, other.name), forms)
 
 
 def _requests(people: tuple[Person, ...]) -> Iterator[Question]:
     things = tuple(thing for members in phrases.CATEGORIES.values() for thing in members)
+    asking = ("Name a {}.", "Please name a {}.", "Can you name a {}?", "Give me a {}.", "Tell me a {}.", "I need a {}.")
     for category, members in phrases.CATEGORIES.items():
-        forms = ("One is the {}.", "Take the {}.")
-        for text in (
-            f"Name a {category}.",
-            f"Please name a {category}.",
-            f"Can you name a {category}?",
-            f"Give me a {category}.",
-            f"Tell me a {category}.",
-            f"I need a {category}.",
-        ):
-            yield Question("request", text, frozenset(members), things, forms)
+        for text in asking:
+            forms = ("One is the {}.", "Take the {}.")
+            yield Question("request", text.format(category), frozenset(members), things, forms)
     names = tuple(person.name for person in people)
     for name in names:
-        forms = ("Hello, {}!", "Good day, {}!", "Welcome, {}!")
-        for text in (f"Say hello to {name}.", f"Greet {name}.", f"Please greet {name}.", f"How would you greet {name}?"):
-            yield Question("request", text, frozenset({name}), names, forms)
+        for text in ("Say hello to {}.", "Greet {}.", "Please greet {}.", "How would you greet {}?"):
+            greetings = ("Hello, {}!", "Good day, {}!", "Welcome, {}!")
+            yield Question("request", text.format(name), frozenset({name}), names, greetings)
