@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from contracts import snapshots
 from contracts.configs import PpoConfig
@@ -38,6 +40,7 @@ STEP_NUMBERS = (
     "policy_gradient_norm",
     "critic_gradient_norm",
 )
+APPROX_KL = STEP_NUMBERS.index("approx_kl")
 log = logging.getLogger(__name__)
 
 
@@ -52,58 +55,47 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
     # 1. Four models: the policy and its critic learn; the reference and the reward model never change.
     run_dir.set_progress("load", 0, config.updates)
     learner = Learner(run_dir, config)
-    prompts, texts, left_out = read_prompts(run_dir, learner, config)
+    prompts, left_out = read_prompts(run_dir, learner)
     resumed = learner.restore(run_dir)
     run_dir.drop_after(learner.update if resumed else -1)
-    log.info("iteration %d of %d, %d prompts, left out: %s", learner.update, config.updates, len(prompts), left_out)
-
+    log.info(
+        "%d of %d iterations done; %d prompts, left out: %s", learner.update, config.updates, len(prompts), left_out
+    )
+    fixed = [ids for ids, _ in prompts[:FIXED_PROMPTS]]
     try:
-        # 2. Where the policy stands before the first update.
+        # 2. Where the policy stands before its first update.
         if "start" not in learner.measured:
-            learner.measured["start"] = measure(learner, prompts, spec.seed, check)
+            learner.measured["start"] = measure(learner, fixed, spec.seed, check)
             run_dir.add_metrics(0, **learner.measured["start"])
-        while learner.update < config.updates:
-            update = learner.update + 1
+        for update in range(learner.update + 1, config.updates + 1):
             clock = Clock()
+            chosen = [prompts[i] for i in prompt_numbers(len(prompts), config.prompts_per_update, update, spec.seed)]
 
-            # 3. Rollouts and what is known of them before the policy moves.
+            # 3. Rollouts, and all that is measured on them before the policy moves.
             if learner.experience is None:
-                chosen = prompt_numbers(len(prompts), config.prompts_per_update, update, spec.seed)
+                seed = seed_of(spec.seed, "rollouts", update)
                 learner.experience = collect(
-                    learner,
-                    [prompts[i] for i in chosen],
-                    config.rollouts_per_prompt,
-                    seed_of(spec.seed, "rollouts", update),
-                    check,
-                    clock,
+                    learner, [ids for ids, _ in chosen], config.rollouts_per_prompt, seed, check, clock
                 )
-                show(run_dir, learner, [texts[i] for i in chosen])
 
             # 4. Epochs of clipped updates.
             left = learner.set_learning_rates()
             improve(learner, spec.seed, check)
-            clock.add("update", learner.experience.mask.sum().item() * config.epochs)
+            clock.add("update", int(learner.experience.mask.sum()) * config.epochs)
 
-            # 5. One line of numbers, beta for the next iteration, and now and then a state to resume from.
+            # 5. Numbers and samples, beta for the next iteration, and now and then a state to resume from.
+            saves = update % config.save_every == 0 or update == config.updates
             numbers = summarize(learner, left) | clock.numbers()
-            if config.kl_target:
-                learner.beta = ppo_math.adapt_beta(
-                    learner.beta,
-                    numbers["kl"],
-                    target=config.kl_target,
-                    horizon=config.kl_horizon,
-                    rollouts=len(learner.experience.mask),
-                )
-            learner.experience, learner.steps, learner.update = None, [], update
-            if update % config.save_every == 0 or update == config.updates:
-                learner.measured["end"] = measure(learner, prompts, spec.seed, check)
+            if saves:
+                learner.measured["end"] = measure(learner, fixed, spec.seed, check)
                 numbers |= learner.measured["end"]
             run_dir.add_metrics(update, **numbers)
-            if update % config.save_every == 0 or update == config.updates:
+            show(run_dir, learner, [text for _, text in chosen])
+            learner.finish_update(numbers["kl"])
+            if saves:
                 learner.save(run_dir)
-            run_dir.set_progress(
-                "ppo", update, config.updates, f"score {numbers['score']:.2f}, KL {numbers['kl']:.2f} nats"
-            )
+            text = f"score {numbers['score']:.2f}, KL {numbers['kl']:.2f} nats"
+            run_dir.set_progress("ppo", update, config.updates, text)
     except Cancelled:
         learner.save(run_dir)
         raise
@@ -114,17 +106,13 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
     run_dir.write_report(report(learner, run_dir, len(prompts), left_out, time.monotonic() - started))
 
 
-def read_prompts(
-    run_dir: RunDir, learner: Learner, config: PpoConfig
-) -> tuple[list[list[int]], list[str], dict[str, int]]:
+def read_prompts(run_dir: RunDir, learner: Learner) -> tuple[list[tuple[list[int], str]], dict[str, int]]:
     """Ids and last message of each training prompt that leaves room for a response; others are counted."""
     records = list(snapshots.read(Path(run_dir.input("prompts")), PromptRecord))
     train = [record for record in records if record.split == "train"]
     contexts = [context_of(model) for model in (learner.policy, learner.reward_model.trunk)]
-    room = min(context or sys.maxsize for context in contexts) - config.max_new_tokens
-    encoded = [
-        (chat.encode_prompt(learner.tokenizer, record.messages), record.messages[-1].content) for record in train
-    ]
+    room = min(context or sys.maxsize for context in contexts) - learner.config.max_new_tokens
+    encoded = [(chat.encode_prompt(learner.tokenizer, one.messages), one.messages[-1].content) for one in train]
     fitting = [pair for pair in encoded if len(pair[0]) <= room]
     left_out = {"heldout": len(records) - len(train), "too_long": len(train) - len(fitting)}
     if not fitting:
@@ -132,7 +120,7 @@ def read_prompts(
             f"none of the {len(records)} prompts can be trained on (held out or too long: {left_out}); "
             f"choose training prompts of at most {room} tokens"
         )
-    return [ids for ids, _ in fitting], [text for _, text in fitting], left_out
+    return fitting, left_out
 
 
 def prompt_numbers(available: int, count: int, update: int, seed: int) -> list[int]:
@@ -145,32 +133,59 @@ def prompt_numbers(available: int, count: int, update: int, seed: int) -> list[i
 
 
 def improve(learner: Learner, seed: int, check: Callable[[], None]) -> None:
-    """epochs x minibatches optimizer steps on `learner.experience`, fewer where the policy moves too far."""
+    """epochs x minibatches optimizer steps on `learner.experience`, fewer where the policy moves too far.
+
+    Each epoch goes through the prompts in a fresh order.
+    """
     config, experience = learner.config, learner.experience
     assert experience is not None
     update = learner.update + 1
     done = 0
+    if beyond_limit(learner):
+        return
     for epoch in range(config.epochs):
         order = torch.randperm(len(experience.prompts), generator=generator(seed, "epoch", update, epoch))
         for groups in order.tensor_split(config.minibatches):
             done += 1
             if done <= len(learner.steps):
                 continue  # taken before a cancelled attempt ended
-            numbers, within_limit = step(learner, experience, groups.tolist(), check)
-            learner.steps.append(numbers)
-            if not within_limit:
+            learner.steps.append(step(learner, experience, groups.tolist(), check))
+            if beyond_limit(learner):
                 return
     assert len(learner.steps) == config.epochs * config.minibatches
 
 
-def step(
-    learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[[], None]
-) -> tuple[list[float], bool]:
-    """One optimizer step on a minibatch of whole prompts, in micro-batches that add up exactly.
+def beyond_limit(learner: Learner) -> bool:
+    """Whether the newest minibatch found the policy too far from the old one, so that its step was not taken."""
+    return bool(learner.steps) and learner.steps[-1][APPROX_KL] > learner.config.approx_kl_limit
 
-    Returns the `STEP_NUMBERS` and whether the step was taken: it is not where the approximate KL of the
-    minibatch is beyond its limit already.
-    """
+
+def step(learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[[], None]) -> list[float]:
+    """One optimizer step on a minibatch of whole prompts, unless the policy has moved too far; its `STEP_NUMBERS`."""
+    totals = accumulate(learner, experience, groups, check)
+    gradients = {
+        name: {key: weight.grad for key, weight in model.named_parameters() if weight.grad is not None}
+        for name, model in learner.learning.items()
+    }
+    norms = {name: get_total_norm(list(found.values())) for name, found in gradients.items()}
+    numbers = torch.stack([*totals, *norms.values()]).tolist()
+    if not all(map(math.isfinite, numbers)):
+        refuse_nonfinite(learner, dict(zip(STEP_NUMBERS, totals, strict=False)))
+        for name, found in gradients.items():
+            refuse_nonfinite(learner, {f"the {name}'s gradient of {key}": gradient for key, gradient in found.items()})
+    within_limit = numbers[APPROX_KL] <= learner.config.approx_kl_limit
+    for name, optimizer in learner.optimizers.items():
+        if within_limit and gradients[name]:
+            clip_grads_with_norm_(learner.learning[name].parameters(), learner.config.gradient_clip, norms[name])
+            optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return numbers
+
+
+def accumulate(
+    learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[[], None]
+) -> list[Tensor]:
+    """Gradients of a minibatch, and the first five of its `STEP_NUMBERS`, however it is cut into micro-batches."""
     config = learner.config
     learns_policy = learner.update >= config.critic_warmup_updates
     value_weight = config.value_coefficient if config.critic == "shared" else 1.0
@@ -179,51 +194,24 @@ def step(
     totals = torch.zeros(5, device=learner.device)
     for batch, rows in micro_batches(experience.prompts, experience.responses, groups, learner):
         check()
-        R = batch.response_ids.shape[1]
-        mask, old = batch.response_mask, experience.logprobs[rows, :R]
+        mask, R = batch.response_mask, batch.response_ids.shape[1]
+        old, advantages = experience.logprobs[rows, :R], experience.advantages[rows, :R]
+        old_values, returns = experience.values[rows, :R], experience.returns[rows, :R]
         logprobs, _, values = learner.forward(batch, with_policy=learns_policy)
-        surrogate, clipped = ppo_math.policy_loss(
-            logprobs if learns_policy else old,
-            old,
-            experience.advantages[rows, :R],
-            mask,
-            clip=config.ratio_clip,
-            tokens=tokens,
-        )
-        error, held = ppo_math.value_loss(
-            values,
-            experience.values[rows, :R],
-            experience.returns[rows, :R],
-            mask,
-            clip=config.value_clip,
-            tokens=tokens,
-        )
-        (surrogate + value_weight * error).backward()
-        moved = ppo_math.approximate_kl(logprobs.detach() if learns_policy else old, old, mask, tokens=tokens)
-        totals += torch.stack([surrogate.detach(), error.detach(), moved, clipped, held])
-    norms = [
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip) for model in learner.learning.values()
-    ]
-    numbers = torch.cat([totals, torch.stack(norms).float()]).tolist()
-    if not all(map(math.isfinite, numbers)):
-        gradients = {
-            f"the gradient of {name}'s {parameter}": weight.grad
-            for name, model in learner.learning.items()
-            for parameter, weight in model.named_parameters()
-            if weight.grad is not None
-        }
-        refuse_nonfinite(learner, dict(zip(STEP_NUMBERS, torch.tensor(numbers), strict=True)) | gradients)
-    within_limit = numbers[STEP_NUMBERS.index("approx_kl")] <= config.approx_kl_limit
-    for name, optimizer in learner.optimizers.items():
-        if within_limit and (learns_policy or name == "critic"):
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    return numbers, within_limit
+        if not learns_policy:
+            logprobs = old
+        policy_loss = ppo_math.policy_loss(logprobs, old, advantages, mask, clip=config.ratio_clip, tokens=tokens)
+        value_loss = ppo_math.value_loss(values, old_values, returns, mask, clip=config.value_clip, tokens=tokens)
+        (policy_loss.loss + value_weight * value_loss.loss).backward()
+        moved = ppo_math.approximate_kl(logprobs.detach(), old, mask, tokens=tokens)
+        numbers = policy_loss.loss, value_loss.loss, moved, policy_loss.clipped, value_loss.clipped
+        totals += torch.stack([number.detach() for number in numbers])
+    return list(totals)
 
 
 def measure(learner: Learner, prompts: list[list[int]], seed: int, check: Callable[[], None]) -> dict[str, float]:
     """One rollout for each of the fixed prompts, with the same seeds whenever this is called."""
-    found = collect(learner, prompts[:FIXED_PROMPTS], 1, seed_of(seed, "fixed"), check, Clock()).measures
+    found = collect(learner, prompts, 1, seed_of(seed, "fixed"), check, Clock()).measures
     return {f"fixed_{name}": found[name] for name in ("score", "kl", "entropy", "length", "eos_rate")}
 
 

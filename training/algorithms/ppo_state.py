@@ -19,7 +19,7 @@ from contracts.configs import PpoConfig
 from contracts.run_dir import RunDir
 from rewardmodel import prefix
 from rewardmodel.model import RewardModel
-from training.algorithms import policy, states
+from training.algorithms import policy, ppo_math, states
 
 ADAM_EPSILON = 1e-5  # arXiv 2403.17031, detail 18
 
@@ -157,6 +157,19 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[name] * left
         return left
+
+    def finish_update(self, kl: float) -> None:
+        """Adapt beta to the iteration's mean sequence KL, nats, and let go of its rollouts."""
+        config = self.config
+        if config.kl_target:
+            self.beta = ppo_math.adapt_beta(
+                self.beta,
+                kl,
+                target=config.kl_target,
+                horizon=config.kl_horizon,
+                rollouts=config.prompts_per_update * config.rollouts_per_prompt,
+            )
+        self.experience, self.steps, self.update = None, [], self.update + 1
 
     def save(self, run_dir: RunDir) -> None:
         states.save(
