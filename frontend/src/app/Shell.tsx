@@ -4,9 +4,10 @@ import { NavLink, Outlet, ScrollRestoration } from "react-router";
 import { useMe, useSignOut } from "../api/session";
 import type { Me } from "../api/types";
 import { ErrorNotice, Loading } from "../components/ErrorNotice";
+import { Icon } from "../components/Icon";
 import { SignInPage } from "../features/signin/SignInPage";
 import { t } from "../texts/en";
-import { type Theme, THEMES, applyTheme, storedTheme } from "./theme";
+import { THEMES, applyTheme, storedTheme } from "./theme";
 
 export function Shell() {
   const me = useMe();
@@ -63,8 +64,6 @@ function Header({ me }: { me: Me }) {
   );
 }
 
-const ICONS: Record<Theme, string> = { system: "◐", light: "☀", dark: "☾" };
-
 function ThemeButton() {
   const [theme, setTheme] = useState(storedTheme);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
@@ -79,7 +78,7 @@ function ThemeButton() {
         setTheme(next);
       }}
     >
-      {ICONS[theme]}
+      <Icon name={theme} />
     </button>
   );
 }

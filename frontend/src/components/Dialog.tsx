@@ -1,6 +1,7 @@
 /** A modal on the browser's own <dialog>: focus is kept inside, Escape closes, focus returns. */
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { createPortal } from "react-dom";
+import { Icon } from "./Icon";
 import { t } from "../texts/en";
 
 export function Dialog(props: { title: string; onClose: () => void; children: ReactNode; wide?: boolean }) {
@@ -33,7 +34,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
         <header className="dialog-head">
           <h2 id={id}>{title}</h2>
           <button type="button" className="icon-button" aria-label={t.common.close} onClick={onClose}>
-            ✕
+            <Icon name="close" />
           </button>
         </header>
         {children}

@@ -8,7 +8,7 @@ import rehypeSanitize, { defaultSchema } from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
 import { t } from "../texts/en";
 import { Dialog } from "./Dialog";
-import { pieces, rehypeInvisible, spelledOut } from "./invisible";
+import { pieces, rehypeInvisible, rehypeRawAsText, spelledOut } from "./invisible";
 
 const schema = {
   ...defaultSchema,
@@ -39,7 +39,7 @@ export const Markdown = memo(function Markdown({ text, plain = false }: { text: 
     <div className="prose">
       <ReactMarkdown
         remarkPlugins={[remarkGfm]}
-        rehypePlugins={[[rehypeSanitize, schema], rehypeInvisible]}
+        rehypePlugins={[rehypeRawAsText, [rehypeSanitize, schema], rehypeInvisible]}
         components={components}
       >
         {text}

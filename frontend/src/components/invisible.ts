@@ -50,6 +50,20 @@ function codePoint(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
+/** Rehype plugin; HTML in the text shows as the characters it is, where sanitizing would drop it unseen. */
+export function rehypeRawAsText() {
+  return (tree: Root) => rawToText(tree);
+}
+
+function rawToText(parent: Root | Element): void {
+  for (const [index, child] of parent.children.entries()) {
+    if (child.type === "element") rawToText(child);
+    if ((child.type as string) === "raw") {
+      parent.children[index] = { type: "text", value: (child as unknown as Text).value };
+    }
+  }
+}
+
 /** Rehype plugin; runs after sanitizing, so that the marks keep their class. */
 export function rehypeInvisible() {
   return (tree: Root) => visit(tree);

@@ -242,5 +242,7 @@ export const t = {
     bothBad: "Both are bad",
     undecided: "Not decided yet",
     decided: "Decided",
+    rationale: "Why?",
+    rationaleHelp: "One or two sentences help those who read the comparisons.",
   },
 } as const;

@@ -120,7 +120,7 @@ export function ComparisonScreen({ lease, onAnswered, onSkipped, onLeave }: Task
         {option("both_bad", t.comparison.bothBad, "0")}
       </div>
       {settings.ask_rationale && (
-        <Field label={t.ranking.rationale} help={t.ranking.rationaleHelp}>
+        <Field label={t.comparison.rationale} help={t.comparison.rationaleHelp}>
           {(control) => (
             <textarea
               {...control}

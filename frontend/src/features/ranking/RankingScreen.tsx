@@ -125,7 +125,9 @@ export function RankingScreen({ lease, onAnswered, onSkipped, onLeave }: TaskScr
       aside={
         <>
           <Conversation messages={prompt.messages} plain={plain} />
-          <NotesForm settings={settings} notes={notes} onNotes={setNotes} />
+          <div className="work-notes">
+            <NotesForm settings={settings} notes={notes} onNotes={setNotes} />
+          </div>
         </>
       }
       status={t.ranking.decided(decided, shown.length)}

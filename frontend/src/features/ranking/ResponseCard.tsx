@@ -2,6 +2,7 @@
 import { useDraggable } from "@dnd-kit/core";
 import { type Dispatch, useEffect, useRef } from "react";
 import type { ResponseItem, TaskSettings } from "../../api/types";
+import { Icon, type IconName } from "../../components/Icon";
 import { Markdown } from "../../components/Markdown";
 import { t } from "../../texts/en";
 import { type Board, type Notes, rankOf, tierOf, zoneOf } from "./ranking";
@@ -71,7 +72,7 @@ function Moves({ response, number, board, settings, dispatch }: CardProps) {
   const zone = zoneOf(board, id);
   const tier = tierOf(board, id);
   const tied = (board.ranked[tier]?.length ?? 0) > 1;
-  const button = (label: string, icon: string, action: Action, disabled = false) => (
+  const button = (label: string, icon: IconName, action: Action, disabled = false) => (
     <button
       type="button"
       className="icon-button"
@@ -83,33 +84,33 @@ function Moves({ response, number, board, settings, dispatch }: CardProps) {
       onMouseDown={(event) => event.stopPropagation()}
       onTouchStart={(event) => event.stopPropagation()}
     >
-      {icon}
+      <Icon name={icon} />
     </button>
   );
   return (
     <span className="moves">
       {zone === "ranked" ? (
         <>
-          {button(t.ranking.moveUp, "↑", { type: "move", id, direction: "up" }, tier === 0 && !tied)}
+          {button(t.ranking.moveUp, "up", { type: "move", id, direction: "up" }, tier === 0 && !tied)}
           {button(
             t.ranking.moveDown,
-            "↓",
+            "down",
             { type: "move", id, direction: "down" },
             tier === board.ranked.length - 1 && !tied,
           )}
           {settings.allow_ties &&
             (tied
-              ? button(t.ranking.untie, "≠", { type: "untie", id })
-              : button(t.ranking.tieAbove, "=", { type: "tie", id }, tier === 0))}
-          {button(t.ranking.takeOut, "↩", { type: "unrank", id })}
+              ? button(t.ranking.untie, "untie", { type: "untie", id })
+              : button(t.ranking.tieAbove, "tie", { type: "tie", id }, tier === 0))}
+          {button(t.ranking.takeOut, "back", { type: "unrank", id })}
         </>
       ) : (
-        button(t.ranking.pick, "＋", { type: "pick", id })
+        button(t.ranking.pick, "place", { type: "pick", id })
       )}
       {zone === "unacceptable"
-        ? button(t.ranking.takeOut, "↩", { type: "unrank", id })
+        ? button(t.ranking.takeOut, "back", { type: "unrank", id })
         : settings.allow_unacceptable &&
-          button(t.ranking.markUnacceptable, "⊘", { type: "unacceptable", id })}
+          button(t.ranking.markUnacceptable, "ban", { type: "unacceptable", id })}
     </span>
   );
 }
