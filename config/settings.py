@@ -216,6 +216,8 @@ RUN_HEARTBEAT_SECONDS = env_number("RANKLOOP_RUN_HEARTBEAT_SECONDS", 1)
 RUN_STALE_SECONDS = env_number("RANKLOOP_RUN_STALE_SECONDS", 6)
 # A queued run is announced again by an idle worker when its message was not heard for so long.
 RUN_RESEND_SECONDS = env_number("RANKLOOP_RUN_RESEND_SECONDS", 3)
+# How often a worker looks for lost runs and lost messages.
+RUN_REAP_SECONDS = env_number("RANKLOOP_RUN_REAP_SECONDS", 1)
 # After a cancel: seconds to save and stop, then seconds after SIGTERM before SIGKILL.
 RUN_CANCEL_SECONDS = env_number("RANKLOOP_RUN_CANCEL_SECONDS", 30)
 RUN_TERM_SECONDS = env_number("RANKLOOP_RUN_TERM_SECONDS", 5)

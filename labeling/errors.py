@@ -99,3 +99,8 @@ class UnconfirmedDraft(Invalid):
 class TooLarge(Refused):
     code = "too_large"
     detail = "The request is larger than this server takes."
+
+
+class WrongMethod(Refused):
+    code = "method_not_allowed"
+    detail = "This route does not take this method."

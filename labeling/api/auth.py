@@ -1,16 +1,15 @@
 """Who is asking: a session cookie with CSRF for the web, a bearer token for programs."""
 
-import hashlib
 import time
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.authentication import BaseAuthentication, CSRFCheck, SessionAuthentication
 from rest_framework.request import Request
 
 from labeling import errors
 from labeling.models.people import ApiToken, User
+from labeling.services import people
 
 # Digest of a token -> (user, monotonic time until which a process trusts it). Bounded; see `_remember`.
 _cache: dict[str, tuple[User, float]] = {}
@@ -34,7 +33,7 @@ def token_user(header: str) -> User:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise errors.Unauthenticated("Send the header as: Authorization: Bearer TOKEN")
-    digest = hash_token(token.strip())
+    digest = people.digest(token.strip())
     now = time.monotonic()
     known = _cache.get(digest)
     if known and known[1] > now:
@@ -47,14 +46,9 @@ def token_user(header: str) -> User:
     return row.user
 
 
-def hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def forget(user_uuid: UUID) -> None:
-    """Drop a user's tokens from this process' cache; other processes drop them within seconds by themselves."""
-    for digest in [digest for digest, (user, _) in list(_cache.items()) if user.uuid == user_uuid]:
-        _cache.pop(digest, None)
+def forget() -> None:
+    """Drop what this process trusts; other processes drop it within seconds by themselves."""
+    _cache.clear()
 
 
 def request_user(request: HttpRequest) -> User:
@@ -71,8 +65,6 @@ def request_user(request: HttpRequest) -> User:
 
 
 def _csrf_problem(request: HttpRequest) -> str | None:
-    from rest_framework.authentication import CSRFCheck
-
     check = CSRFCheck(lambda _: None)  # type: ignore[arg-type]
     check.process_request(request)
     return check.process_view(request, None, (), {})  # type: ignore[arg-type,return-value]

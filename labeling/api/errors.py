@@ -17,6 +17,7 @@ STATUSES: dict[type[errors.Refused], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.Missing: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.WrongMethod: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 
@@ -50,7 +51,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return Response(body, status=status, headers=headers)
 
 
-def as_response(error: errors.Refused) -> HttpResponse:
+def as_response(error: errors.Refused | RequestDataTooBig) -> HttpResponse:
     """For views outside REST framework."""
     answer = body_and_status(error)
     assert answer is not None

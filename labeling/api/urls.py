@@ -1,5 +1,46 @@
 """Every route of the labeling side, grouped by who uses it."""
 
-from django.urls import URLPattern
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern] = []
+from labeling.api import data, leases, openapi, people, projects, system  # noqa: F401  openapi registers itself
+
+urlpatterns = [
+    # Everyone
+    path("auth/login", people.Login.as_view()),
+    path("auth/logout", people.Logout.as_view()),
+    path("auth/me", people.Me.as_view()),
+    path("auth/token", people.TokenFromPassword.as_view()),
+    path("tokens", people.Tokens.as_view()),
+    path("tokens/<uuid:token_id>", people.Token.as_view()),
+    path("projects", projects.Projects.as_view()),  # POST: admins
+    path("projects/<slug:slug>", projects.Project.as_view()),  # PATCH: admins
+    path("projects/<slug:slug>/guidelines", projects.Guidelines.as_view()),  # POST: admins
+    path("projects/<slug:slug>/progress", projects.Progress.as_view()),
+    # Labelers
+    path("projects/<slug:slug>/next", leases.Next.as_view()),
+    path("leases/<uuid:token>/renew", leases.Renew.as_view()),
+    path("leases/<uuid:token>/draft", leases.Draft.as_view()),
+    path("leases/<uuid:token>/ranking", leases.SubmitRanking.as_view()),
+    path("leases/<uuid:token>/demonstration", leases.SubmitDemonstration.as_view()),
+    path("leases/<uuid:token>/comparison", leases.SubmitComparison.as_view()),
+    path("leases/<uuid:token>/skip", leases.Skip.as_view()),
+    path("projects/<slug:slug>/answers", projects.Answers.as_view()),
+    path("answers/<uuid:answer_id>", projects.Answer.as_view()),
+    # Reviewers
+    path("projects/<slug:slug>/tasks", projects.Tasks.as_view()),
+    path("tasks/<uuid:task_id>", projects.Task.as_view()),
+    # Engineers
+    path("projects/<slug:slug>/prompts", data.Prompts.as_view()),
+    path("projects/<slug:slug>/corpora", data.Corpora.as_view()),
+    path("projects/<slug:slug>/snapshots", data.Snapshots.as_view()),
+    # Admins
+    path("people", people.People.as_view()),
+    path("people/<uuid:user_id>", people.Person.as_view()),
+    path("projects/<slug:slug>/members", people.Members.as_view()),
+    path("projects/<slug:slug>/members/<uuid:user_id>", people.Member.as_view()),
+    # Machines
+    path("health", system.Health.as_view()),
+    path("schema", SpectacularAPIView.as_view(permission_classes=[], authentication_classes=[])),
+    path("docs", system.docs),
+]

@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -86,7 +87,7 @@ def claim(
 ) -> Claim | None:
     """Lease the best slot, or with probability `random_share` one drawn at random; None where none fits."""
     fits = [project_id, str(kind), _time(now), labeler_id, labeler_id]
-    lease = [labeler_id, connection.ops.adapt_uuidfield_value(token) if _sqlite() else token, _time(ends)]
+    lease = [labeler_id, token.hex if _sqlite() else token, _time(ends)]
     at_random = random_share > 0 and random.random() < random_share
     with connection.cursor() as cursor:
         row = None
@@ -128,7 +129,7 @@ def _sqlite() -> bool:
     return connection.vendor == "sqlite"
 
 
-def _time(moment: datetime) -> object:
+def _time(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
 

@@ -3,12 +3,17 @@
 import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
+from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, RolloutSet
 from labeling.models.work import Exclusion, Kind, LabelingTask, Slot
+from labeling.services import audit
+from labeling.services.bodies import Body, is_finite
 
 BATCH = 500
 
@@ -84,6 +89,34 @@ def withdraw(*, tasks: QuerySet[LabelingTask], state: LabelingTask.State) -> Non
         state=Slot.State.WITHDRAWN, free_at=None, labeler=None
     )
     LabelingTask.objects.filter(pk__in=keys).update(state=state)
+
+
+@transaction.atomic
+def change(*, task: LabelingTask, plain: Any, by: User, now: datetime) -> None:
+    """Reopen, close or reprioritize a task, as a reviewer asks."""
+    body = Body(plain)
+    state = body.text("state", most=10)
+    if state not in ("", LabelingTask.State.OPEN, LabelingTask.State.CLOSED):
+        body.problem("state", "must be open or closed")
+    priority = body.take("priority")
+    if priority is not None and not is_finite(priority):
+        body.problem("priority", "must be a finite number", code="wrong_type")
+    body.finish()
+    task = LabelingTask.objects.select_for_update(no_key=True).get(pk=task.pk)
+    if priority is not None:
+        LabelingTask.objects.filter(pk=task.pk).update(priority=priority)
+        Slot.objects.filter(task=task).update(priority=priority)
+    if state == LabelingTask.State.CLOSED:
+        withdraw(tasks=LabelingTask.objects.filter(pk=task.pk), state=LabelingTask.State.CLOSED)
+    elif state == LabelingTask.State.OPEN and task.state in (LabelingTask.State.HALTED, LabelingTask.State.CLOSED):
+        reopened = Slot.objects.filter(task=task, state=Slot.State.WITHDRAWN).update(
+            state=Slot.State.OPEN, free_at=now, token=None
+        )
+        LabelingTask.objects.filter(pk=task.pk).update(
+            state=LabelingTask.State.OPEN if reopened else LabelingTask.State.DONE
+        )
+    audit.note(project=task.project, actor=by, action="task_changed", subject=f"task:{task.uuid}",
+               details={"state": state, "priority": priority}, now=now)  # fmt: skip
 
 
 def _open_slots(*, project: Project, tasks: Iterable[LabelingTask], now: datetime) -> None:

@@ -1,0 +1,39 @@
+"""What views of the calmer endpoints share."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import errors
+from labeling.api.paging import Paging
+from labeling.models.people import User
+
+
+def user(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def paged(request: Request, rows: QuerySet[Any], describe: Any, *, ordering: str = "-id") -> Response:
+    """One page of `rows`, newest first unless said otherwise."""
+    paging = Paging()
+    paging.ordering = ordering
+    page = paging.paginate_queryset(rows, request)
+    return paging.get_paginated_response([describe(row) for row in page or []])
+
+
+def found(rows: QuerySet[Any], **lookup: Any) -> Any:
+    row: Model | None = rows.filter(**lookup).first()
+    if row is None:
+        raise errors.Missing
+    return row
+
+
+def as_uuid(value: str) -> UUID | None:
+    try:
+        return UUID(value)
+    except ValueError:
+        return None

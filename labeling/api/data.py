@@ -1,0 +1,130 @@
+"""Prompts, imports, exports, corpora and snapshots."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.api import shapes
+from labeling.api.base import paged, user
+from labeling.api.json import OrjsonParser
+from labeling.api.projects import choice
+from labeling.models.prompts import Prompt as PromptRow
+from labeling.models.records import Corpus as CorpusRow
+from labeling.models.records import Snapshot as SnapshotRow
+from labeling.selectors import access
+from labeling.services import corpora, prompts, snapshots
+from labeling.services.bodies import Body
+
+
+class Prompts(APIView):
+    @extend_schema(
+        parameters=[choice("split", PromptRow.Split.values)], responses=shapes.Prompt(many=True),
+        operation_id="prompts_list",
+    )  # fmt: skip
+    def get(self, request: Request, slug: str) -> Response:
+        project = access.require(user=user(request), slug=slug, action="view_data").project
+        rows = PromptRow.objects.filter(project=project)
+        if split := request.query_params.get("split"):
+            rows = rows.filter(split=split)
+        return paged(request, rows, describe_prompt)
+
+    @extend_schema(request=shapes.NewPrompts, responses={201: shapes.StoredPrompts})
+    def post(self, request: Request, slug: str) -> Response:
+        """Add conversations that wait for a reply. One that is there already is not stored twice."""
+        project = access.require(user=user(request), slug=slug, action="add_data").project
+        new, open_demonstrations = prompts.read(request.data)
+        stored, fresh = prompts.add(
+            project=project, prompts=new, open_demonstrations=open_demonstrations, by=user(request), now=timezone.now()
+        )
+        body = {"stored": fresh, "duplicates": len(new) - fresh, "prompts": [prompt.uuid for prompt in stored]}
+        return Response(body, status=201)
+
+
+class Corpora(APIView):
+    parser_classes = [MultiPartParser, OrjsonParser]
+
+    @extend_schema(responses=shapes.Corpus(many=True), operation_id="corpora_list")
+    def get(self, request: Request, slug: str) -> Response:
+        project = access.require(user=user(request), slug=slug, action="view_data").project
+        return paged(request, CorpusRow.objects.filter(project=project), describe_corpus)
+
+    @extend_schema(
+        request={"multipart/form-data": shapes.NewCorpus, "application/json": shapes.NewCorpus},
+        responses={201: shapes.Corpus},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Add a text to pretrain on, as a file or as `text`."""
+        project = access.require(user=user(request), slug=slug, action="add_data").project
+        file = request.FILES.get("file")
+        if file is not None:
+            name, blocks = request.data.get("name") or file.name, file.chunks()
+        else:
+            body = Body(dict(request.data))
+            name, text = body.text("name", most=120), body.text("text", most=1 << 30, required=True)
+            body.finish()
+            blocks = iter([text.encode()])
+        corpus = corpora.store(
+            project=project, name=str(name or "corpus")[:120], blocks=blocks, by=user(request), now=timezone.now()
+        )
+        return Response(describe_corpus(corpus), status=201)
+
+
+class Snapshots(APIView):
+    @extend_schema(
+        parameters=[choice("kind", SnapshotRow.Kind.values)], responses=shapes.Snapshot(many=True),
+        operation_id="snapshots_list",
+    )  # fmt: skip
+    def get(self, request: Request, slug: str) -> Response:
+        project = access.require(user=user(request), slug=slug, action="view_data").project
+        rows = SnapshotRow.objects.filter(project=project).select_related("created_by")
+        if kind := request.query_params.get("kind"):
+            rows = rows.filter(kind=kind)
+        return paged(request, rows, describe_snapshot)
+
+    @extend_schema(request=shapes.NewSnapshot, responses={201: shapes.Snapshot})
+    def post(self, request: Request, slug: str) -> Response:
+        """Freeze annotations. The same content as an earlier snapshot is that snapshot."""
+        project = access.require(user=user(request), slug=slug, action="add_data").project
+        body = Body(request.data)
+        kind, filters = body.text("kind", most=20, required=True), body.mapping("filters")
+        body.finish()
+        snapshot = snapshots.freeze(project=project, kind=kind, filters=filters, by=user(request), now=timezone.now())
+        return Response(describe_snapshot(snapshot), status=201)
+
+
+def describe_prompt(prompt: PromptRow) -> dict[str, Any]:
+    return {
+        "id": prompt.uuid,
+        "messages": prompt.messages,
+        "split": prompt.split,
+        "content_hash": prompt.content_hash,
+        "meta": prompt.meta,
+        "created_at": prompt.created_at,
+    }
+
+
+def describe_corpus(corpus: CorpusRow) -> dict[str, Any]:
+    return {
+        "id": corpus.uuid,
+        "name": corpus.name,
+        "bytes": corpus.bytes,
+        "sha256": corpus.sha256,
+        "created_at": corpus.created_at,
+    }
+
+
+def describe_snapshot(snapshot: SnapshotRow) -> dict[str, Any]:
+    return {
+        "id": snapshot.uuid,
+        "kind": snapshot.kind,
+        "sha256": snapshot.sha256,
+        "rows": snapshot.rows,
+        "filters": snapshot.filters,
+        "created_by": snapshot.created_by.username if snapshot.created_by else None,
+        "created_at": snapshot.created_at,
+    }

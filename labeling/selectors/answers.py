@@ -1,0 +1,68 @@
+"""Answers with all their details, without a query per row."""
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from labeling.models.answers import Answer, RankedResponse
+from labeling.models.work import Kind
+from labeling.selectors import work
+
+
+def detailed(answers: QuerySet[Answer]) -> QuerySet[Answer]:
+    ranked = RankedResponse.objects.select_related("response").defer(
+        "response__text", "response__token_ids", "response__token_logprobs"
+    )
+    return answers.select_related(
+        "task", "labeler", "demonstration", "guideline", "prompt", "replaced_by", "project"
+    ).prefetch_related(Prefetch("ranked", queryset=ranked))
+
+
+def describe(answer: Answer) -> dict[str, Any]:
+    """A `detailed` answer as the API gives it."""
+    ranked = list(answer.ranked.all())
+    demonstration = answer.demonstration if answer.kind == Kind.DEMONSTRATION else None
+    return {
+        **receipt(answer),
+        "labeler": answer.labeler.username if answer.labeler else None,
+        "origin": answer.origin,
+        "prompt": {"id": answer.prompt.uuid, "last_message": answer.prompt.messages[-1]["content"][:200]},
+        "guideline_version": answer.guideline.version if answer.guideline else None,
+        "order_shown": answer.order_shown,
+        "ranks": {str(one.response.uuid): one.rank for one in ranked},
+        "unacceptable": [one.response.uuid for one in ranked if one.unacceptable],
+        "likert": {str(one.response.uuid): one.likert for one in ranked if one.likert is not None},
+        "flags": {str(one.response.uuid): one.flags for one in ranked if one.flags},
+        "reply": demonstration.reply if demonstration else None,
+        "edit_distance": demonstration.edit_distance if demonstration else None,
+        "rationale": answer.rationale,
+        "confidence": answer.confidence,
+        "active_ms": answer.active_ms,
+        "newest": not hasattr(answer, "replaced_by"),
+    }
+
+
+def with_texts(answer: Answer) -> dict[str, Any]:
+    """The same with the whole prompt and the responses as they were shown: what an edit needs."""
+    shown = []
+    if answer.rollout_set_id is not None:
+        order = answer.order_shown or [str(one.response.uuid) for one in answer.ranked.all()]
+        shown = work.shown(answer.rollout_set_id, order)
+    return {
+        **describe(answer),
+        "messages": answer.prompt.messages,
+        "responses": shown,
+        "settings": work.rules(answer.project),
+    }
+
+
+def receipt(answer: Answer) -> dict[str, Any]:
+    """What the labeler gets for an answer."""
+    return {
+        "id": answer.uuid,
+        "kind": answer.kind,
+        "task": answer.task.uuid if answer.task else None,
+        "created_at": answer.created_at,
+        "late": answer.late,
+        "revision": answer.revision,
+    }

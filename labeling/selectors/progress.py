@@ -1,0 +1,44 @@
+"""How far a project is, and who did what."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Sum
+
+from labeling.models.answers import Answer
+from labeling.models.people import User
+from labeling.models.projects import Project
+from labeling.models.work import Kind
+from labeling.selectors import work
+
+
+def progress(*, project: Project, user: User, with_labelers: bool, now: datetime) -> dict[str, Any]:
+    """Counts of tasks and first revisions of answers. Who did what only where `with_labelers`."""
+    answers = Answer.objects.filter(project=project, revision=1)
+    by_kind = dict(answers.values_list("kind").annotate(number=Count("pk")).order_by())
+    mine = answers.filter(labeler=user)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "tasks": work.task_counts(project=project, now=now),
+        "mine": {"today": mine.filter(created_at__gte=midnight).count(), "total": mine.count()},
+        "answers": {f"{kind}s": by_kind.get(kind, 0) for kind in Kind.values}
+        | {"late": answers.filter(late=True).count(), "imported": answers.filter(labeler=None).count()},
+        "labelers": _labelers(project) if with_labelers else [],
+    }
+
+
+def _labelers(project: Project) -> list[dict[str, Any]]:
+    rows = (
+        Answer.objects.filter(project=project, revision=1, labeler__isnull=False)
+        .values_list("labeler__username", "kind")
+        .annotate(number=Count("pk"), active=Sum("active_ms"))
+        .order_by("labeler__username")
+    )
+    people: dict[str, dict[str, Any]] = {}
+    for username, kind, number, active in rows:
+        person = people.setdefault(
+            username, {"username": username, **{f"{one}s": 0 for one in Kind.values}, "active_minutes": 0.0}
+        )
+        person[f"{kind}s"] = number
+        person["active_minutes"] = round(person["active_minutes"] + (active or 0) / 60_000, 2)
+    return list(people.values())

@@ -1,0 +1,95 @@
+"""What a labeler is shown: the frozen, shuffled, blinded payload of a lease; and the queue."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from labeling.models.people import User
+from labeling.models.projects import Guideline, Project
+from labeling.models.prompts import Response
+from labeling.models.work import Draft, Kind, LabelingTask, Lease, Slot
+
+
+def payload(
+    *, lease: Lease, project: Project, guideline: Guideline | None, ends: datetime, now: datetime
+) -> dict[str, Any]:
+    """Everything on the labeling screen. Nothing in it tells whose a response is."""
+    uuid, kind, policy_draft, rollout_set, prompt_uuid, messages = LabelingTask.objects.values_list(
+        "uuid", "kind", "policy_draft", "rollout_set_id", "prompt__uuid", "prompt__messages"
+    ).get(pk=lease.task_id)
+    if lease.guideline_id != (guideline.pk if guideline else None):
+        guideline = lease.guideline
+    draft = Draft.objects.filter(task=lease.task_id, labeler=lease.labeler_id).values_list("body", flat=True).first()
+    return {
+        "token": lease.token,
+        "expires_at": ends,
+        "lease_seconds": project.lease_seconds,
+        "server_time": now,
+        "task": {
+            "id": uuid,
+            "kind": kind,
+            "prompt": {"id": prompt_uuid, "messages": messages},
+            "guideline": {"version": guideline.version, "text": guideline.text} if guideline else None,
+            "responses": shown(rollout_set, lease.order_shown) if kind != Kind.DEMONSTRATION else [],
+            "policy_draft": policy_draft,
+            "settings": rules(project),
+        },
+        "draft": draft,
+    }
+
+
+def shown(rollout_set_id: int, order: list[str]) -> list[dict[str, Any]]:
+    """The responses in the order shown."""
+    rows = Response.objects.filter(rollout_set=rollout_set_id).values_list("uuid", "text", "tokens")
+    by_id = {str(uuid): {"id": uuid, "text": text, "tokens": tokens} for uuid, text, tokens in rows}
+    return [by_id[id] for id in order]
+
+
+def rules(project: Project) -> dict[str, Any]:
+    return {
+        "allow_ties": project.allow_ties,
+        "allow_partial": project.allow_partial,
+        "allow_unacceptable": project.allow_unacceptable,
+        "flags": project.flags,
+        "likert_points": project.likert_points,
+        "ask_rationale": project.ask_rationale,
+        "ask_confidence": project.ask_confidence,
+    }
+
+
+def waiting(*, project: Project, labeler: User, now: datetime) -> dict[str, bool]:
+    """Whether each kind has a free slot that is not this labeler's already; no counts, so that it stays quick."""
+    free = Slot.objects.filter(project=project, free_at__lte=now).exclude(labeler=labeler)
+    return {kind: free.filter(kind=kind).exists() for kind in Kind.values}
+
+
+def task_counts(*, project: Project, now: datetime) -> dict[str, dict[str, int]]:
+    """Tasks by kind: open and untouched, open with somebody at work, done, halted."""
+    counts = {kind: {"open": 0, "leased": 0, "done": 0, "halted": 0} for kind in Kind.values}
+    states = LabelingTask.objects.filter(project=project).exclude(state=LabelingTask.State.CLOSED)
+    for kind, state, number in states.values_list("kind", "state").annotate(number=Count("pk")).order_by():
+        counts[kind][state] = number
+    held = Slot.objects.filter(project=project, state=Slot.State.LEASED, free_at__gt=now)
+    for kind, number in held.values_list("kind").annotate(number=Count("task", distinct=True)).order_by():
+        counts[kind]["leased"] = number
+        counts[kind]["open"] -= number
+    return counts
+
+
+def tasks(*, project: Project) -> QuerySet[LabelingTask]:
+    """Tasks as `describe_task` needs them."""
+    return LabelingTask.objects.filter(project=project).select_related("prompt").prefetch_related("slots")
+
+
+def describe_task(task: LabelingTask) -> dict[str, Any]:
+    states = [slot.state for slot in task.slots.all()]
+    return {
+        "id": task.uuid,
+        "kind": task.kind,
+        "state": task.state,
+        "priority": task.priority,
+        "prompt": {"id": task.prompt.uuid, "last_message": task.prompt.messages[-1]["content"][:200]},
+        "slots": {state: states.count(state) for state in Slot.State.values},
+        "created_at": task.created_at,
+    }
