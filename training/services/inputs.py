@@ -22,6 +22,7 @@ from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.records import Corpus, Snapshot
 from labeling.services import snapshots as freezer
+from labeling.services.text import is_storable
 from training import errors
 from training.models.checkpoints import Checkpoint
 from training.models.runs import RunInput
@@ -99,7 +100,7 @@ def _named(project: Project, rule: configs.Input, value: Any) -> Planned:
     """What one given value means. Raises ValueError with a sentence."""
     takes_checkpoint = rule.accepts[0] in CHECKPOINTS
     if isinstance(value, dict) and set(value) == {"hub"}:
-        if not takes_checkpoint or not isinstance(value["hub"], str) or not value["hub"].strip():
+        if not takes_checkpoint or not _is_name(value["hub"]):
             raise ValueError("a hub name is for model inputs, and is the name of a model or its directory")
         return RunInput(hub=value["hub"].strip())
     if isinstance(value, dict) and set(value) == {"filters"} and isinstance(value["filters"], dict):
@@ -116,6 +117,10 @@ def _named(project: Project, rule: configs.Input, value: Any) -> Planned:
     if takes_checkpoint:
         return RunInput(checkpoint=_checkpoint(project, rule, wanted))
     return _data(project, rule, wanted)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= 500 and is_storable(value)
 
 
 def _checkpoint(project: Project, rule: configs.Input, wanted: uuid.UUID) -> Checkpoint:

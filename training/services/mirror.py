@@ -13,6 +13,7 @@ from django.db import transaction
 
 from contracts.run_dir import RunDir
 from training.models.runs import Metric, Run, Sample
+from training.services.storable import storable_json
 
 Mirrored = type[Metric] | type[Sample]
 FILES: dict[str, Mirrored] = {"metrics.jsonl": Metric, "samples.jsonl": Sample}
@@ -82,6 +83,5 @@ class Mirror:
 
 
 def _body(model: Mirrored, row: dict[str, Any]) -> dict[str, Any]:
-    if model is Metric:
-        return dict(row["values"])
-    return {"prompt": row["prompt"], "text": row["text"], "values": row["values"]}
+    plain = row["values"] if model is Metric else {name: row[name] for name in ("prompt", "text", "values")}
+    return dict(storable_json(plain))

@@ -21,6 +21,7 @@ from labeling.services import rollouts, sources
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 from training.services import rounds, runs
+from training.services.storable import storable_json
 
 ROLLOUTS = "rollouts.jsonl"
 
@@ -37,10 +38,14 @@ def finish(run: Run, folder: RunDir, *, now: datetime) -> bool:
 
 @transaction.atomic
 def _register(run: Run, folder: RunDir, *, manifest_hash: str, now: datetime) -> bool:
-    values: dict[str, Any] = {"status": Run.Status.SUCCEEDED, "finished_at": now, "report": folder.report()}
+    values: dict[str, Any] = {
+        "status": Run.Status.SUCCEEDED,
+        "finished_at": now,
+        "report": storable_json(folder.report()),
+    }
     progress = folder.progress()
     if progress is not None:
-        values["progress"] = progress
+        values["progress"] = storable_json(progress)
     if not runs.held(run.id, run.attempt).update(**values):
         return False
     outputs: dict[str, Any] = {"rollouts": (folder.output / ROLLOUTS).exists()}

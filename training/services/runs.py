@@ -20,10 +20,12 @@ from django.db.models import Q, QuerySet
 from contracts import configs
 from labeling.models.people import User
 from labeling.models.projects import Project
+from labeling.services.text import storable
 from training import errors
 from training.models.rounds import Round
 from training.models.runs import Run, RunInput
 from training.services import inputs, messages
+from training.services.storable import storable_json
 
 Status = Run.Status
 MOST_PROCESSES = 64
@@ -158,7 +160,7 @@ def beat(run_id: uuid.UUID, attempt: int, *, progress: dict[str, Any] | None, no
     """Say that the worker lives, and how far the run is. False where the run is no longer ours."""
     values: dict[str, Any] = {"heartbeat_at": now}
     if progress is not None:
-        values["progress"] = progress
+        values["progress"] = storable_json(progress)
     return held(run_id, attempt).update(**values) == 1
 
 
@@ -172,8 +174,8 @@ def fail(run_id: uuid.UUID, attempt: int, *, code: str, sentence: str, log_tail:
             status=Status.FAILED,
             finished_at=now,
             error_code=code[:64] or "failed",
-            error_sentence=sentence or "The run failed without saying why.",
-            log_tail=log_tail,
+            error_sentence=storable(sentence) or "The run failed without saying why.",
+            log_tail=storable(log_tail),
         )
         == 1
     )
