@@ -39,10 +39,10 @@ class RunKind(s.Serializer):
 
 
 class Progress(s.Serializer):
-    stage = s.CharField()
+    stage = s.CharField(allow_blank=True)
     done = s.IntegerField()
     total = s.IntegerField()
-    text = s.CharField()
+    text = s.CharField(allow_blank=True)
 
 
 class RunInput(s.Serializer):
@@ -52,9 +52,9 @@ class RunInput(s.Serializer):
 
 
 class RunError(s.Serializer):
-    code = s.CharField()
-    sentence = s.CharField()
-    log_tail = s.CharField()
+    code = s.CharField(allow_blank=True)
+    sentence = s.CharField(allow_blank=True)
+    log_tail = s.CharField(allow_blank=True)
 
 
 class Run(s.Serializer):
@@ -107,8 +107,8 @@ class MetricPage(s.Serializer):
 
 
 class SampleRow(MetricRow):
-    prompt = s.CharField()
-    text = s.CharField()
+    prompt = s.CharField(allow_blank=True)
+    text = s.CharField(allow_blank=True)
 
 
 class SamplePage(s.Serializer):
@@ -122,17 +122,17 @@ class LogPage(s.Serializer):
 
 
 class Turn(s.Serializer):
-    role = s.CharField()
-    content = s.CharField()
-    name = s.CharField()
+    role = s.CharField(allow_blank=True)
+    content = s.CharField(allow_blank=True)
+    name = s.CharField(allow_blank=True)
 
 
 class Rollout(s.Serializer):
     index = s.IntegerField()
-    text = s.CharField()
+    text = s.CharField(allow_blank=True)
     token_ids = s.ListField(child=s.IntegerField())
     token_logprobs = s.ListField(child=s.FloatField())
-    finish_reason = s.CharField()
+    finish_reason = s.CharField(allow_blank=True)
     seed = s.IntegerField()
 
 

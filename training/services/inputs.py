@@ -158,9 +158,7 @@ def _obvious(project: Project, rule: configs.Input) -> RunInput:
     if len(fitting) == 1:
         return RunInput(checkpoint=fitting[0])
     kinds = " or ".join(rule.accepts)
-    raise ValueError(
-        f"name a checkpoint of kind {kinds}" if fitting else f"the project has no checkpoint of kind {kinds}"
-    )
+    raise ValueError(f"name a checkpoint of kind {kinds}; the project has {'several' if fitting else 'none'}")
 
 
 def reference(row: RunInput, *, folder: Path) -> InputRef:
