@@ -49,6 +49,7 @@ def decode(
     *,
     slots: int,
     stop_id: int,
+    pad_id: int,
     temperature: float,
     on_finished: Callable[[int], None],
 ) -> list[SampledResponse]:
@@ -56,7 +57,8 @@ def decode(
     exact = prefix.exact_layouts(model.base_model)
     trunk_type = _CachedTrunk if {"cache", "packed"} <= exact else _UncachedTrunk
     with torch.inference_mode():
-        return _Loop(model, trunk_type(model, prompts, rows, slots), rows, slots, stop_id, temperature).run(on_finished)
+        trunk = trunk_type(model, prompts, rows, slots, pad_id)
+        return _Loop(model, trunk, rows, slots, stop_id, temperature).run(on_finished)
 
 
 def draw(logits: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,13 +174,16 @@ class _Columns(DynamicLayer):
 class _CachedTrunk:
     """Each prompt runs once; its keys and values are copied into the slots of its rows."""
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int) -> None:
+    def __init__(
+        self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int, pad_id: int
+    ) -> None:
         self.model, self.trunk, self.head = model, model.base_model, model.get_output_embeddings()
         self.device = model.device
         self.prompts, self.rows, self.slots = prompts, rows, min(slots, len(rows))
         self.lengths = np.zeros(self.slots, dtype=np.int64)
         self.cache = DynamicCache(config=model.config)
         self.cache.layers = [_Columns() for _ in self.cache.layers]
+        self.pad_id = pad_id
         self.columns = 0
         self.logits: Any = None
         self.prepared: dict[int, int] = {}
@@ -233,7 +238,9 @@ class _CachedTrunk:
         wanted = dict.fromkeys(row.prompt for row in self.rows[first_row : first_row + self.slots])
         chosen = [self.prompts[prompt] for prompt in wanted]
         longest = max(map(len, chosen))
-        ids = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in chosen], device=self.device)
+        ids = torch.tensor(
+            [[*prompt, *[self.pad_id] * (longest - len(prompt))] for prompt in chosen], device=self.device
+        )
         cache = DynamicCache(config=self.model.config)
         positions = torch.arange(longest, device=self.device).expand(len(chosen), -1)
         states = self.trunk(input_ids=ids, position_ids=positions, cache=cache, use_cache=True).last_hidden_state
@@ -267,9 +274,11 @@ class _CachedTrunk:
 class _UncachedTrunk:
     """For windowed, hybrid and recurrent models: each step runs the whole right-padded rows. Slow and exact."""
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int) -> None:
-        self.model, self.prompts, self.rows = model, prompts, rows
-        self.texts: list[list[int]] = [[0] for _ in range(min(slots, len(rows)))]
+    def __init__(
+        self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int, pad_id: int
+    ) -> None:
+        self.model, self.prompts, self.rows, self.pad_id = model, prompts, rows, pad_id
+        self.texts: list[list[int]] = [[pad_id] for _ in range(min(slots, len(rows)))]
         self.logits: Any = None
 
     def enter(self, slots: np.ndarray, rows: Sequence[int]) -> None:
@@ -289,7 +298,7 @@ class _UncachedTrunk:
     def _run(self) -> None:
         device = self.model.device
         longest = max(map(len, self.texts))
-        ids = torch.tensor([[*text, *[0] * (longest - len(text))] for text in self.texts], device=device)
+        ids = torch.tensor([[*text, *[self.pad_id] * (longest - len(text))] for text in self.texts], device=device)
         lengths = torch.tensor([len(text) for text in self.texts], device=device)
         mask = torch.arange(longest, device=device) < lengths[:, None]
         states = self.model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False).last_hidden_state

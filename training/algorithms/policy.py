@@ -108,7 +108,8 @@ def _complete_tokenizer(tokenizer: Any) -> None:
         if missing:
             tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
         tokenizer.chat_template = chat.CHAT_TEMPLATE
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == chat.stop_token_id(tokenizer):
+        tokenizer.eos_token = chat.IM_END
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id, chat.stop_token_id(tokenizer)):
         tokenizer.add_special_tokens({"pad_token": chat.PAD})
     chat.check_tokenizer(tokenizer)
 

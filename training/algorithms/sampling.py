@@ -79,6 +79,7 @@ def sample(
             rows,
             slots=batch_size,
             stop_id=stop_id,
+            pad_id=pad_id,
             temperature=temperature,
             on_finished=lambda done: on_progress(done, len(rows)) if on_progress else None,
         )
