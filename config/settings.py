@@ -170,6 +170,17 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": ["labeler", "reviewer", "engineer", "admin"],
+        "MessageRoleEnum": ["system", "user", "assistant", "tool"],
+        "TaskKindEnum": ["ranking", "demonstration", "comparison"],
+        "TaskStateEnum": ["open", "done", "halted", "closed"],
+        "ProjectStatusEnum": ["open", "closed", "archived"],
+        "RunStatusEnum": ["queued", "running", "succeeded", "failed", "cancelled"],
+        "SnapshotKindEnum": ["prompts", "demonstrations", "rankings", "corpus"],
+        "CheckpointKindEnum": ["base", "policy", "reward_model"],
+        "HealthEnum": ["ok", "broken"],
+    },
 }
 
 LOGGING = {

@@ -62,7 +62,7 @@ class Corpora(APIView):
         project = access.require(user=user(request), slug=slug, action="add_data").project
         file = request.FILES.get("file")
         if file is not None:
-            name, blocks = request.data.get("name") or file.name, file.chunks()
+            name, blocks = dict(request.data).get("name", [file.name])[0], file.chunks()
         else:
             body = Body(dict(request.data))
             name, text = body.text("name", most=120), body.text("text", most=1 << 30, required=True)

@@ -200,7 +200,7 @@ def describe_member(membership: Membership) -> dict[str, Any]:
 
 def _me(request: Request, person: User) -> dict[str, Any]:
     if person.role == Role.ADMIN:
-        mine = [(slug, name, Role.ADMIN) for slug, name in _open_projects().values_list("slug", "name")]
+        mine = [(slug, name, Role.ADMIN.value) for slug, name in _open_projects().values_list("slug", "name")]
     else:
         rows = Membership.objects.filter(user=person).exclude(project__status=Project.Status.ARCHIVED)
         mine = list(rows.order_by("project_id").values_list("project__slug", "project__name", "role"))
