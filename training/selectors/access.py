@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 
 from labeling import errors as labeling_errors
-from labeling.models.people import Membership, Role, User
+from labeling.models.people import User
 from labeling.models.projects import Project
+from labeling.selectors import access as people
 from training import errors
 from training.models.checkpoints import Checkpoint
 from training.models.rounds import Round
 from training.models.runs import Run
-
-MAY = (Role.ENGINEER, Role.ADMIN)
 
 
 def project(user: User, slug: str) -> Project:
@@ -49,10 +48,6 @@ def round(user: User, round_id: uuid.UUID) -> Round:
 
 
 def _require(user: User, project: Project) -> None:
-    if user.role == Role.ADMIN:
-        return
-    membership = Membership.objects.filter(project=project, user=user).first()
-    if membership is None:
-        raise labeling_errors.NotAMember
-    if membership.role not in MAY:
-        raise labeling_errors.Forbidden
+    role = people.of_project(user=user, project=project).role
+    if role not in people.ENGINEERS:
+        raise labeling_errors.Forbidden(f"The role {role} may not see or start runs.")
