@@ -7,6 +7,7 @@ Where to read next: `contracts/snapshots.py` writes and verifies files of these 
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -184,7 +185,7 @@ def _to_plain(value: Any) -> Any:
 def _record_from_plain(cls: type, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise RecordError(path, f"expected an object, found {type(value).__name__}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     known = {f.name: f for f in fields(cls)}
     for name in value:
         if name not in known:
@@ -224,6 +225,12 @@ def _from_plain(hint: Any, value: Any, path: str) -> Any:
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise RecordError(path, f"expected {hint.__name__}, found {type(value).__name__}")
     return value
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Looked up once a class: resolving them costs more than all the rest of reading a row."""
+    return typing.get_type_hints(cls)
 
 
 def _join(path: str, name: str) -> str:

@@ -34,8 +34,10 @@ class ChatError(ValueError):
 
 def stop_token_id(tokenizer: Any) -> int:
     """The id that ends an assistant turn: ChatML's end mark where the tokenizer has it, else EOS."""
-    if IM_END in tokenizer.get_vocab():
-        return int(tokenizer.convert_tokens_to_ids(IM_END))
+    # Not `in get_vocab()`, which copies the whole vocabulary at every call.
+    found = tokenizer.convert_tokens_to_ids(IM_END)
+    if found is not None and tokenizer.convert_ids_to_tokens(found) == IM_END:
+        return int(found)
     if tokenizer.eos_token_id is None:
         raise ChatError("the tokenizer has neither <|im_end|> nor an EOS token; add one")
     return int(tokenizer.eos_token_id)

@@ -29,6 +29,8 @@ LLAMA_SIZES = {**SIZES, "intermediate_size": 48, "num_key_value_heads": 2, "max_
 # Prompts of 1 to 6 tokens, two to four responses of 1 to 5 tokens; token 0 also occurs as a real token.
 PROMPTS = [[3], [5, 6, 7, 8, 9, 10], [11, 0, 12]]
 RESPONSES = [[[1, 2], [4]], [[13, 14, 15, 16, 17], [0], [18, 19, 0]], [[20], [21, 22], [23, 24, 25, 26], [27, 28]]]
+EVEN = prefix.batch([[1, 2]], [[[3, 4], [5, 6]]], pad_id=0)
+UNEVEN = prefix.batch([[1]], [[[3], [5, 6, 7, 8, 9, 10], [4], [11]]], pad_id=0)
 
 
 def make_trunk(name, attention="sdpa"):
@@ -128,7 +130,8 @@ def test_the_state_before_the_first_response_token_is_the_prompts_last(layout):
 def test_full_attention_shares_the_prompt_by_itself(name):
     trunk = make_trunk(name)
     assert prefix.exact_layouts(trunk) == {"cache", "packed", "each"}
-    assert prefix.choose_layout(trunk) == "cache"
+    assert prefix.choose_layout(trunk, EVEN) == "cache"
+    assert prefix.choose_layout(trunk, UNEVEN) == "packed"
 
 
 @pytest.mark.parametrize("name", ["mistral", "mamba"])
@@ -155,7 +158,7 @@ def test_gradient_checkpointing_takes_the_packed_layout_and_keeps_the_gradient()
     expected = gradients(trunk, shared_loss(trunk, weights, None))
     trunk.gradient_checkpointing_enable()
     trunk.train()  # Llama has no dropout
-    assert prefix.choose_layout(trunk) == "packed"
+    assert prefix.choose_layout(trunk, EVEN) == "packed"
     found = gradients(trunk, shared_loss(trunk, weights, None))
     for parameter, gradient in expected.items():
         torch.testing.assert_close(found[parameter], gradient, atol=1e-5, rtol=1e-4)

@@ -1,0 +1,87 @@
+"""What the command lines of this package share: errors as sentences, a progress bar, results to a file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from contracts.configs import ConfigError
+from contracts.records import RecordError
+from contracts.run_dir import RunDir, RunDirError, replace_text
+from contracts.snapshots import SnapshotError
+
+
+@contextlib.contextmanager
+def named_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """Errors that name their own cause end the command with one sentence; others keep their traceback."""
+    try:
+        yield
+    except (ConfigError, RecordError, RunDirError, SnapshotError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    except ValueError as error:
+        if not type(error).__module__.startswith("rewardmodel."):
+            raise
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+def write_or_print(text: str, path: Path | None) -> None:
+    if path:
+        replace_text(path, text + "\n")
+    else:
+        sys.stdout.write(text + "\n")
+
+
+class ShownRunDir(RunDir):
+    """A run directory whose progress is also a bar on standard error."""
+
+    _stage, _started, _shown = "", 0.0, 0.0
+
+    def set_progress(self, stage: str, done: int, total: int, text: str = "") -> None:
+        super().set_progress(stage, done, total, text)
+        show = bar(stage, done, total, text, started=self._begin(stage))
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K" + show + ("\n" if done >= total else ""))
+        elif done >= total or time.monotonic() - self._shown > 10:
+            sys.stderr.write(show + "\n")
+            self._shown = time.monotonic()
+        sys.stderr.flush()
+
+    def _begin(self, stage: str) -> float:
+        if stage != self._stage:
+            self._stage, self._started = stage, time.monotonic()
+        return self._started
+
+
+def bar(stage: str, done: int, total: int, text: str, *, started: float) -> str:
+    """`stage  42 % ████░░░░ 21/50 0:12 left  text`."""
+    share = done / total if total else 1.0
+    blocks = round(20 * share)
+    spent = time.monotonic() - started
+    left = int(spent / done * (total - done)) if done else 0
+    clock = f"{left // 60}:{left % 60:02d} left" if done < total else f"{spent:.0f} s"
+    return f"{stage:<14} {share:4.0%} {'█' * blocks}{'░' * (20 - blocks)} {done}/{total} {clock}  {text}"
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """`key=value` words into plain values: numbers, true, false, else text."""
+    plain: dict[str, Any] = {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise ConfigError({pair: "expected key=value"})
+        plain[name] = _plain(value)
+    return plain
+
+
+def _plain(value: str) -> Any:
+    if value in ("true", "false"):
+        return value == "true"
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(value)
+    return value

@@ -1,0 +1,265 @@
+"""Fit a reward model on rankings: `run` for a run directory, or `python -m rewardmodel.fit` from files.
+
+All responses to a prompt are scored in one pass and all decided pairs of a ranking count at once.
+Where to read next: `member.py` for a step, `losses.py` for the objective, `evaluate.py` for the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from contracts import configs
+from contracts.configs import RewardModelConfig
+from contracts.run_dir import Cancelled, InputRef, RunDir, RunSpec, read_json, write_json
+from contracts.snapshots import file_hash
+from rewardmodel import batches, chat, evaluate, groups, parallel, statistics
+from rewardmodel.commands import ShownRunDir, named_errors, parse_settings
+from rewardmodel.groups import Counts, Group
+from rewardmodel.member import Member
+from rewardmodel.model import KIND, RewardModel, default_device
+
+# Held-out groups behind the losses that stop training, and training groups behind the normalizer.
+STOPPING_GROUPS = 128
+REFERENCE_GROUPS = 1_024
+log = logging.getLogger("rewardmodel.fit")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Tokenized rankings of a run: `everyone` is both sides, in the snapshot's order."""
+
+    everyone: list[Group]
+    train: list[Group]
+    heldout: list[Group]
+    weights: list[float]  # of the training groups, mean 1
+    counts: Counts
+
+
+def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
+    """Fit every member, normalize, evaluate, and write output and report. Resumes from `state/`.
+
+    Interrupted at any point and run again, the checkpoint is the same one: bit for bit on a CPU.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    with parallel.group():
+        base = run_dir.input("base")
+        data = _read(run_dir, config, spec.seed, base)
+        state = (read_json(run_dir.state / "run.json") if run_dir.state.exists() else None) or {"finished": []}
+        models = []
+        for number in range(config.members):
+            member = Member(base, config, seed=spec.seed * 1_000 + number, device=default_device())
+            if number < len(state["finished"]):
+                member.load_weights(run_dir.state / f"finished-{number}.safetensors")
+                models.append(member.finished())
+                continue
+            _fit_member(run_dir, member, number, data, state, spec.seed)
+            models.append(member.finished())
+        _complete(run_dir, config, spec, models, data, state)
+
+
+def _read(run_dir: RunDir, config: RewardModelConfig, seed: int, base: str) -> Data:
+    run_dir.set_progress("rankings", 0, 1, "reading")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    chat.complete_tokenizer(tokenizer)
+    context = getattr(AutoConfig.from_pretrained(base).get_text_config(), "max_position_embeddings", None)
+    length = min(config.max_length, context or config.max_length)
+    everyone, counts = groups.read(run_dir.input("rankings"), tokenizer, max_length=length)
+    train, heldout = groups.split(everyone, share=config.heldout_share, seed=seed)
+    text = f"{len(train)} rankings to train on, {len(heldout)} held out, {sum(counts.refused.values())} refused"
+    run_dir.set_progress("rankings", 1, 1, text)
+    log.info("%s; %d responses cut to %d tokens", text, counts.truncated, length)
+    return Data(everyone, train, heldout, groups.normalized_weights(train), counts)
+
+
+def _fit_member(run_dir: RunDir, member: Member, number: int, data: Data, state: dict[str, Any], seed: int) -> None:
+    """Train one member to its end and add its best weights to the state."""
+    config = member.config
+    if (run_dir.state / "member.json").exists():
+        member.restore(run_dir.state)
+    per_epoch = -(-len(data.train) // config.batch_groups)
+    total = per_epoch * config.epochs
+    first = number * total
+    shown = 1 if config.members == 1 else config.members
+    stage = "reward model" if shown == 1 else f"member {number + 1} of {shown}"
+    stopping = random.Random(f"stopping {seed}").sample(data.heldout, min(STOPPING_GROUPS, len(data.heldout)))
+    if parallel.rank() == 0:
+        run_dir.drop_after(first + member.step)
+    shapes = [group.shape for group in data.train]
+    plan = _plan(shapes, config, seed, number)
+
+    while member.step < total and not member.stopped:
+        # 1. One optimizer step on one batch of groups.
+        began = time.monotonic()
+        batch = plan[member.step]
+        values = member.train_step([data.train[i] for i in batch], [data.weights[i] for i in batch], total)
+        values["learning_rate"] = member.optimizer.param_groups[0]["lr"]
+        values["tokens_per_second"] = sum(data.train[i].tokens for i in batch) / (time.monotonic() - began)
+        # 2. Held-out loss: keeps the best weights, stops when it no longer falls.
+        if member.step % config.evaluate_every == 0 or member.step == total:
+            loss, accuracy = member.heldout(stopping)
+            values |= {"heldout_loss": loss, "heldout_accuracy": accuracy}
+            member.judge(loss, patient_until=per_epoch)
+        # 3. Report, save, stop if asked.
+        if parallel.rank() == 0:
+            run_dir.add_metrics(first + member.step, **values)
+            best = f", held-out {member.best_loss:.3f}" if member.best else ""
+            run_dir.set_progress(stage, member.step, total, f"loss {values['loss']:.3f}{best}")
+        cancelled = parallel.first_decides(run_dir.cancel_requested(), member.model.device)
+        if cancelled or (member.step % config.save_every == 0 and member.step < total):
+            _save_state(run_dir, state, member)
+        if cancelled:
+            raise Cancelled
+    member.finish_weights()
+    state["finished"].append({"steps": member.step, "best_step": member.best_step, "stopped_early": member.stopped})
+    _save_state(run_dir, state, None, finished=member)
+
+
+def _plan(shapes: list[batches.Shape], config: RewardModelConfig, seed: int, number: int) -> list[list[int]]:
+    """Every step's batch: members and epochs each have an order of their own."""
+    plan: list[list[int]] = []
+    for epoch in range(config.epochs):
+        plan += batches.epoch(shapes, size=config.batch_groups, seed=f"order {seed} {number} {epoch}")
+    return plan
+
+
+def _save_state(run_dir: RunDir, state: dict[str, Any], member: Member | None, finished: Member | None = None) -> None:
+    """Replace `state/`: finished members' weights, and those of the one in training."""
+    if parallel.rank() == 0:
+        with run_dir.saving_state() as folder:
+            write_json(folder / "run.json", state)
+            for path in run_dir.state.glob("finished-*.safetensors"):
+                shutil.copyfile(path, folder / path.name)
+            if finished:
+                finished.save_weights(folder / f"finished-{len(state['finished']) - 1}.safetensors")
+            if member:
+                member.save(folder)
+    parallel.wait()
+
+
+def _complete(
+    run_dir: RunDir,
+    config: RewardModelConfig,
+    spec: RunSpec,
+    models: list[RewardModel],
+    data: Data,
+    state: dict[str, Any],
+) -> None:
+    """Normalize over training responses, combine the members, evaluate on held-out rankings, write."""
+    if parallel.rank() == 0:
+        run_dir.set_progress("evaluation", 0, 2, "normalizing")
+        tokens = 2 * config.micro_batch_tokens
+        reference = random.Random(f"reference {spec.seed}").sample(data.train, min(REFERENCE_GROUPS, len(data.train)))
+        for model in models:
+            normalize(model, reference, micro_batch_tokens=tokens)
+        model = models[0]
+        model.members.extend(models[1:])
+        run_dir.set_progress("evaluation", 1, 2, "scoring held-out rankings")
+        scores = evaluate.score_groups(model, data.heldout, micro_batch_tokens=tokens)
+        report = evaluate.report(data.heldout, scores, train=data.train, everyone=data.everyone, scale=model.std)
+        training = evaluate.pair_table(reference, evaluate.score_groups(model, reference, micro_batch_tokens=tokens))
+        report |= {
+            "train_groups": len(data.train),
+            "train_accuracy": float(statistics.accuracy_of(training.delta).mean()),
+            "members": state["finished"],
+            "normalizer": {"mean": model.mean, "std": model.std},
+        }
+        details = {
+            "kind": KIND,
+            "run_id": spec.run_id,
+            "config": spec.config,
+            "seed": spec.seed,
+            "inputs": {name: vars(ref) for name, ref in spec.inputs.items()},
+        }
+        with run_dir.saving_output(**details) as folder:
+            model.write(folder)
+        run_dir.write_report(evaluate.with_counts(report, data.counts))
+        run_dir.set_progress("evaluation", 2, 2, f"held-out accuracy {report['accuracy']:.3f}")
+    parallel.wait()
+
+
+def normalize(model: RewardModel, reference: Sequence[Group], *, micro_batch_tokens: int = 16_384) -> None:
+    """Shift and scale so that the reference responses score mean 0 and standard deviation 1."""
+    model.mean, model.std = 0.0, 1.0
+    distinct = list({(group.prompt, group.responses): group for group in reference}.values())
+    scores = evaluate.score_groups(model, distinct, micro_batch_tokens=micro_batch_tokens)
+    raw = torch.tensor([score for group in scores for score in group], dtype=torch.float64)
+    model.mean, model.std = float(raw.mean()), max(float(raw.std(unbiased=False)), 1e-6)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options_text = "\n".join(
+        f"  {row['name']}={row['default']}".ljust(32) + str(row["help"]) for row in configs.schema(KIND)
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m rewardmodel.fit",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Fit a reward model: from rankings of responses to prompts, learn to score a response.\n\n"
+            "Each line of FILE is one ranking: a prompt (messages), two or more responses, and their ranks, 1 best.\n"
+            "The model is written to DIR/output, what it is worth to DIR/report.json. If interrupted, the same\n"
+            "command goes on where it stopped."
+        ),
+        epilog=f"options for --set and --config, with their defaults:\n{options_text}",
+    )
+    parser.add_argument("--rankings", required=True, metavar="FILE", help="rankings: a JSONL file or a snapshot folder")
+    parser.add_argument("--base", required=True, help="causal language model to start from: a directory or a hub name")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="run directory, made where missing")
+    parser.add_argument("--config", type=Path, metavar="JSON", help="file with options")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one option; may be repeated")
+    parser.add_argument("--seed", type=int, default=0, help="decides head, data order and split (default 0)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+
+    with named_errors(parser):
+        plain = json.loads(options.config.read_text(encoding="utf-8")) if options.config else {}
+        config = configs.parse(KIND, plain | parse_settings(options.set))
+        assert isinstance(config, RewardModelConfig)
+        inputs = {"base": _reference(options.base), "rankings": _reference(options.rankings)}
+        spec = RunSpec(run_id="", kind=KIND, config=config.to_json(), seed=options.seed, inputs=inputs)
+        run_dir = (ShownRunDir if int(os.environ.get("RANK", "0")) == 0 else RunDir)(options.output)
+        run_dir.create(spec)
+        with run_dir.exclusive() if int(os.environ.get("RANK", "0")) == 0 else contextlib.nullcontext():
+            if not run_dir.is_finished():
+                run(run_dir, config, spec)
+        sys.stdout.write(summary(run_dir) + "\n")
+    return 0
+
+
+def summary(run_dir: RunDir) -> str:
+    """What the fitted model is worth, and where it lies."""
+    made = run_dir.report() or {}
+    low, high = made["accuracy_ci"]
+    return (
+        f"held-out accuracy {made['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {made['pairs']} pairs of "
+        f"{made['groups']} rankings, length alone {made['length_baseline']:.3f}, log loss {made['log_loss']:.3f}\n"
+        f"model: {run_dir.output}  report: {run_dir.report_file}"
+    )
+
+
+def _reference(name: str) -> InputRef:
+    path = Path(name).absolute()
+    if not path.exists():
+        return InputRef(hub=name)
+    hashed = path / "manifest.json" if path.is_dir() else path
+    return InputRef(path=str(path), sha256=file_hash(hashed) if hashed.is_file() else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

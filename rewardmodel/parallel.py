@@ -1,0 +1,58 @@
+"""The few collectives that training needs; with one process each of them does nothing.
+
+`accelerate launch` or `torchrun` start the processes. Every process holds the whole model, takes its part
+of each step's groups and adds up gradients, so a step is the same one whatever their number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, distributed
+
+
+def rank() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def size() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+@contextlib.contextmanager
+def group() -> Iterator[None]:
+    """Join the other processes, where a launcher started several, and leave them at the end."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def add_up(tensors: Iterable[Tensor]) -> None:
+    """Replace each tensor by its sum over the processes, in place."""
+    if distributed.is_initialized():
+        for tensor in tensors:
+            distributed.all_reduce(tensor)
+
+
+def first_decides(value: float, device: torch.device) -> float:
+    """The first process's value, for everyone."""
+    if not distributed.is_initialized():
+        return value
+    shared = torch.tensor([value], dtype=torch.float64, device=device)
+    distributed.broadcast(shared, src=0)
+    return float(shared.item())
+
+
+def wait() -> None:
+    if distributed.is_initialized():
+        distributed.barrier()
