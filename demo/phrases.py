@@ -34,7 +34,7 @@ SYSTEM = (
     "You work at the market.",
 )
 
-NAMES = ("Mira", "Tom", "Ana", "Ben", "Lena", "Oskar", "Rosa", "Hugo", "Nina", "Paul", "Vera", "Karl")
+NAMES = ("Mira", "Tom", "Ana", "Ben", "Lena", "Oskar", "Rosa", "Hugo")
 COLORS = ("red", "blue", "green", "white", "black", "yellow")
 ANIMALS = ("goat", "dog", "cat", "horse", "duck", "sheep")
 FOODS = ("plums", "bread", "soup", "cheese", "beans", "honey")

@@ -1,4 +1,4 @@
-"""The small world: a dozen people, what is true of them, and every question that can be asked.
+"""The small world: eight people, what is true of them, and every question that can be asked.
 
 A world is a pure function of its seed. `World.questions` maps the text of a user's turn to its question;
 `World.prompts` draws the prompts of a project from them, each born into its split.
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from contracts.records import Message, PromptRecord
 from demo import phrases
 
-LARGEST_TERM = 9
-LARGEST_NUMBER = 12
+LARGEST_TERM = 7
+LARGEST_NUMBER = 9
 NUMBERS = tuple(str(number) for number in range(2 * LARGEST_TERM + 1))
 # Share of each kind among the prompts of a project.
 SHARES = {"sum": 0.3, "fact": 0.28, "compare": 0.3, "request": 0.12}
 SYSTEM_SHARE = 0.4
+ASKING_FOR = ("Tell me {}.", "Do you know {}?", "Please tell me {}.", "I want to know {}.")
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ def _sums() -> Iterator[Question]:
     for a in range(1, LARGEST_TERM + 1):
         for b in range(1, LARGEST_TERM + 1):
             forms = ("It is {}.", "The answer is {}.")
-            for text in (f"What is {a} plus {b}?", f"How much is {a} plus {b}?", f"Please add {a} and {b}."):
-                yield Question("sum", text, frozenset({str(a + b)}), NUMBERS, forms)
+            for text in ("What is {} plus {}?", "How much is {} plus {}?", "Please add {} and {}.", "Add {} and {}."):
+                yield Question("sum", text.format(a, b), frozenset({str(a + b)}), NUMBERS, forms)
 
 
 def _facts(person: Person) -> Iterator[Question]:
@@ -151,7 +152,7 @@ def _facts(person: Person) -> Iterator[Question]:
     )
     topics = ("the color of the boat of", "the animal of", "the favorite food of", "the home of")
     for (right, domain, forms, texts), topic in zip(rows, topics, strict=True):
-        for text in (*texts, f"Tell me {topic} {name}.", f"Do you know {topic} {name}?"):
+        for text in (*texts, *(text.format(f"{topic} {name}") for text in ASKING_FOR)):
             yield Question("fact", text, frozenset({right}), domain, forms)
 
 
@@ -159,12 +160,13 @@ def _comparisons(people: tuple[Person, ...]) -> Iterator[Question]:
     forms = ("It is {}.", "That would be {}.")
     numbers = range(1, LARGEST_NUMBER + 1)
     for a, b in ((a, b) for a in numbers for b in numbers if a != b):
-        text = f"Which is more, {a} or {b}?"
-        yield Question("compare", text, frozenset({str(max(a, b))}), (str(a), str(b)), forms)
+        for text in ("Which is more, {} or {}?", "What is larger, {} or {}?"):
+            yield Question("compare", text.format(a, b), frozenset({str(max(a, b))}), (str(a), str(b)), forms)
     for one, other in ((one, other) for one in people for other in people if one is not other):
         older = one if one.age > other.age else other
-        text = f"Who is older, {one.name} or {other.name}?"
-        yield Question("compare", text, frozenset({older.name}), (one.name, other.name), forms)
+        names = one.name, other.name
+        for text in ("Who is older, {} or {}?", "Tell me who is older, {} or {}."):
+            yield Question("compare", text.format(*names), frozenset({older.name}), names, forms)
 
 
 def _requests(people: tuple[Person, ...]) -> Iterator[Question]:
@@ -176,6 +178,6 @@ def _requests(people: tuple[Person, ...]) -> Iterator[Question]:
             yield Question("request", text.format(category), frozenset(members), things, forms)
     names = tuple(person.name for person in people)
     for name in names:
-        for text in ("Say hello to {}.", "Greet {}.", "Please greet {}.", "How would you greet {}?"):
+        for text in ("Say hello to {}.", "Greet {}.", "Please greet {}.", "How do you greet {}?", "Please welcome {}."):
             greetings = ("Hello, {}!", "Good day, {}!", "Welcome, {}!")
             yield Question("request", text.format(name), frozenset({name}), names, greetings)
