@@ -81,9 +81,10 @@ def main(scale: Scale = FULL) -> int:
         console.print("Stopped. `make run` goes on from here.")
         return 130
     except play.StageFailed as error:
-        console.print(f"[red]{error}[/red]", error.log_tail, sep="\n", markup=True)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        console.print(error.log_tail, markup=False, soft_wrap=True)
     except (UpError, ChildFailed, ApiError, httpx.HTTPError) as error:
-        console.print(f"{error}", style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
     return 1
 
 
