@@ -55,13 +55,14 @@ def check_tokenizer(tokenizer: Any) -> None:
 
 
 def complete_tokenizer(tokenizer: Any) -> None:
-    """Add a chat template (ChatML) and a pad token where they are missing or pad equals the stop token."""
+    """Add a chat template (ChatML) and a pad token where they are missing or pad ends turns or texts."""
     if not tokenizer.chat_template:
         missing = [token for token in (IM_START, IM_END) if token not in tokenizer.get_vocab()]
         if missing:
             tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
         tokenizer.chat_template = CHAT_TEMPLATE
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == stop_token_id(tokenizer):
+        tokenizer.eos_token = IM_END
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id, stop_token_id(tokenizer)):
         tokenizer.add_special_tokens({"pad_token": PAD})
     check_tokenizer(tokenizer)
 

@@ -185,6 +185,7 @@ class _CachedTrunk:
         self.cache.layers = [_Columns() for _ in self.cache.layers]
         self.pad_id = pad_id
         self.columns = 0
+        self.arange = torch.arange(self.slots, device=self.device)
         self.logits: Any = None
         self.prepared: dict[int, int] = {}
 
@@ -266,7 +267,6 @@ class _CachedTrunk:
         for layer in self.cache.layers:
             layer.reserve(self.slots, columns, like)
         self.columns = columns
-        self.arange = torch.arange(self.slots, device=self.device)
         if self.logits is None:
             self.logits = torch.zeros(self.slots, self.head.weight.shape[0], device=self.device)
 

@@ -41,7 +41,7 @@ def load_policy(path_or_hub: str, *, device: str | None = None) -> tuple[Any, An
             f"{path_or_hub} does not load as a causal language model ({error}); "
             "name a Hugging Face directory or hub model with weights, config and tokenizer"
         ) from error
-    _complete_tokenizer(tokenizer)
+    chat.complete_tokenizer(tokenizer)
     _grow_embeddings(model, len(tokenizer))
     _name_special_tokens(model, tokenizer)
     model.to(device or default_device()).eval()
@@ -100,18 +100,6 @@ def _block_logprobs(head: torch.nn.Module, states: Tensor, tokens: Tensor, tempe
         chances = (logits - total[:, None]).exp()
         entropy = total - (chances * logits).sum(-1)
     return logprobs, entropy
-
-
-def _complete_tokenizer(tokenizer: Any) -> None:
-    if not tokenizer.chat_template:
-        missing = [token for token in (chat.IM_START, chat.IM_END) if token not in tokenizer.get_vocab()]
-        if missing:
-            tokenizer.add_special_tokens({"extra_special_tokens": missing}, replace_extra_special_tokens=False)
-        tokenizer.chat_template = chat.CHAT_TEMPLATE
-        tokenizer.eos_token = chat.IM_END
-    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id, chat.stop_token_id(tokenizer)):
-        tokenizer.add_special_tokens({"pad_token": chat.PAD})
-    chat.check_tokenizer(tokenizer)
 
 
 def _grow_embeddings(model: Any, size: int) -> None:

@@ -26,7 +26,8 @@ from rewardmodel import chat
 from training.algorithms import policy, states
 from training.algorithms.decoding import Row, SampledResponse, decode
 
-SAMPLES_SHOWN = 8
+SAMPLES_SHOWN = 2  # prompts of each call
+CALL_ROWS = 4  # times batch_size: rows drawn between two resumable states
 log = logging.getLogger(__name__)
 
 
@@ -98,17 +99,21 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
     run_dir.set_progress("load", 0, 0)
     model, tokenizer = policy.load_policy(run_dir.input("policy"))
     prompts, refused = encode_prompts(run_dir, tokenizer, model, config.max_prompts, spec.seed)
-    run_dir.drop_after(-1)
+    order = sorted(prompts, key=lambda i: len(prompts[i][1]))
+    size = max(1, CALL_ROWS * config.batch_size // config.rollouts_per_prompt)
     done = _Partial(run_dir)
-    waiting = [i for i in prompts if i not in done.lines]
-    waiting.sort(key=lambda i: len(prompts[i][1]))
-    per_call = max(1, config.batch_size // config.rollouts_per_prompt)
-    tokens, clock = 0, time.monotonic()
+    run_dir.drop_after(len(done.lines) or -1)
     run_dir.set_progress("sample", len(done.lines), len(prompts))
-    for start in range(0, len(waiting), per_call):
+
+    def check(*_: int) -> None:
         if run_dir.cancel_requested():
             raise Cancelled
-        chosen = waiting[start : start + per_call]
+
+    check()
+    for chosen in (order[start : start + size] for start in range(0, len(order), size)):
+        if all(i in done.lines for i in chosen):
+            continue
+        clock = time.monotonic()
         drawn = sample(
             model,
             [prompts[i][1] for i in chosen],
@@ -120,27 +125,27 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
             temperature=config.temperature,
             batch_size=config.batch_size,
             indices=chosen,
+            on_progress=check,
         )
-        done.add(
-            {i: rollout_set(tokenizer, prompts[i][0].id, responses) for i, responses in zip(chosen, drawn, strict=True)}
-        )
-        fresh = [response for responses in drawn for response in responses]
-        tokens += sum(len(response.ids) for response in fresh)
+        records = [rollout_set(tokenizer, prompts[i][0].id, row) for i, row in zip(chosen, drawn, strict=True)]
+        facts = summary([rollout for record in records for rollout in record.rollouts])
+        step = len(done.lines.keys() | set(chosen))
         run_dir.add_metrics(
-            len(done.lines),
-            tokens_per_s=tokens / max(time.monotonic() - clock, 1e-9),
-            length=float(np.mean([len(response.ids) for response in fresh])),
-            eos_rate=float(np.mean([response.finish_reason == "stop" for response in fresh])),
+            step,
+            tokens_per_s=facts["tokens"] / max(time.monotonic() - clock, 1e-9),
+            length=facts["mean_length"],
+            eos_rate=facts["eos_rate"],
         )
+        for i, record in list(zip(chosen, records, strict=True))[:SAMPLES_SHOWN]:
+            for rollout in record.rollouts:
+                run_dir.add_sample(step, prompt=prompts[i][0].messages[-1].content, text=rollout.text)
+        done.add(dict(zip(chosen, records, strict=True)))
         run_dir.set_progress("sample", len(done.lines), len(prompts))
-    sets = {i: RolloutSetRecord.from_json(json.loads(done.lines[i])) for i in prompts}
-    for i in list(prompts)[:SAMPLES_SHOWN]:
-        for rollout in sets[i].rollouts:
-            run_dir.add_sample(len(prompts), prompt=prompts[i][0].messages[-1].content, text=rollout.text)
     write_rollouts(run_dir, spec, [done.lines[i] for i in prompts])
-    rollouts = [rollout for record in sets.values() for rollout in record.rollouts]
+    sets = [RolloutSetRecord.from_json(json.loads(done.lines[i])) for i in prompts]
     seconds = time.monotonic() - started
-    run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **summary(rollouts)})
+    whole = summary([rollout for record in sets for rollout in record.rollouts])
+    run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **whole})
 
 
 def encode_prompts(
