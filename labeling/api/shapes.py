@@ -382,6 +382,9 @@ class ImportReport(s.Serializer):
     stored = s.IntegerField()
     duplicates = s.IntegerField()
     refused = s.IntegerField()
+    prompts = s.IntegerField()
+    demonstrations = s.IntegerField()
+    rankings = s.IntegerField()
     reasons = s.ListField(child=s.JSONField())
 
 

@@ -32,6 +32,8 @@ urlpatterns = [
     path("tasks/<uuid:task_id>", projects.Task.as_view()),
     # Engineers
     path("projects/<slug:slug>/prompts", data.Prompts.as_view()),
+    path("projects/<slug:slug>/import", data.Import.as_view()),
+    path("projects/<slug:slug>/export", data.Export.as_view()),
     path("projects/<slug:slug>/corpora", data.Corpora.as_view()),
     path("projects/<slug:slug>/snapshots", data.Snapshots.as_view()),
     # Admins

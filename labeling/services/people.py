@@ -40,7 +40,7 @@ def create(*, username: str, password: str, role: str, name: str, by: User | Non
 def change(
     *,
     person: User,
-    by: User,
+    by: User | None,
     now: datetime,
     role: str | None = None,
     is_active: bool | None = None,

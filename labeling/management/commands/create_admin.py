@@ -1,7 +1,5 @@
-"""The first admin; everybody else is made by an admin over the API."""
+"""Make the first admin."""
 
-import getpass
-import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -14,19 +12,26 @@ from labeling.services import people
 
 
 class Command(BaseCommand):
-    help = "Make an admin. The password is RANKLOOP_ADMIN_PASSWORD, or is asked for."
+    help = "Make an admin, or make sure that this one is an active admin with this password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username")
-        parser.add_argument("--name", default="", help="the person's full name")
-        parser.add_argument("--if-none", action="store_true", help="do nothing where an active admin exists")
+        parser.add_argument("--username", required=True)
+        parser.add_argument("--password", required=True)
+        parser.add_argument("--name", default="")
 
-    def handle(self, *args: Any, username: str, name: str, if_none: bool, **options: Any) -> None:
-        if if_none and User.objects.filter(role=Role.ADMIN, is_active=True).exists():
-            return
-        password = os.environ.get("RANKLOOP_ADMIN_PASSWORD") or getpass.getpass("Password: ")
+    def handle(self, *args: Any, **options: Any) -> None:
+        username, password, now = options["username"], options["password"], timezone.now()
+        person = User.objects.filter(username=username).first()
         try:
-            people.create(username=username, password=password, role=Role.ADMIN, name=name, by=None, now=timezone.now())
+            if person is None:
+                people.create(
+                    username=username, password=password, role=Role.ADMIN, name=options["name"], by=None, now=now
+                )
+                self.stdout.write(f"Made the admin {username}.")
+            elif person.role == Role.ADMIN and person.is_active and person.check_password(password):
+                self.stdout.write(f"{username} is an admin already.")
+            else:
+                people.change(person=person, by=None, now=now, role=Role.ADMIN, is_active=True, password=password)
+                self.stdout.write(f"{username} is an admin now.")
         except errors.Refused as error:
-            raise CommandError("; ".join(error.fields.values()) or error.detail) from None
-        self.stdout.write(f"{username} is an admin.")
+            raise CommandError(f"{error.detail} {error.fields}") from None
