@@ -6,11 +6,13 @@ Who gets which task is the server's choice.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from contracts.records import Message
@@ -87,10 +89,11 @@ def work(
     kind: str,
     most: int,
     on_answer: Callable[[], None] = lambda: None,
+    stop: Event | None = None,
 ) -> int:
     """Do up to `most` tasks of a kind, or all that wait. Returns how many answers were taken."""
     done = 0
-    while done < most:
+    while done < most and not (stop and stop.is_set()):
         lease = client.post(f"projects/{project}/next", {"kinds": [kind]})
         if lease is None:
             break
@@ -115,9 +118,10 @@ def work_together(
     on_answer: Callable[[], None] = lambda: None,
 ) -> int:
     """All labelers at once, each on their share of `total`; then all on what is left. Returns the answers taken."""
-    done = 0
-    with ThreadPoolExecutor(max_workers=len(LABELERS)) as pool:
-        for quotas in ({labeler: round(total * labeler.share) for labeler in LABELERS}, dict.fromkeys(LABELERS, total)):
+    done, stop = 0, Event()
+    shares = {labeler: round(total * labeler.share) for labeler in LABELERS}
+    with ThreadPoolExecutor(max_workers=len(LABELERS)) as pool, _set_at_the_end(stop):
+        for quotas in (shares, dict.fromkeys(LABELERS, total)):
             futures = [
                 pool.submit(
                     work,
@@ -128,11 +132,21 @@ def work_together(
                     kind=kind,
                     most=most,
                     on_answer=on_answer,
+                    stop=stop,
                 )
                 for labeler, most in quotas.items()
             ]
             done += sum(future.result() for future in futures)
     return done
+
+
+@contextlib.contextmanager
+def _set_at_the_end(event: Event) -> Iterator[None]:
+    """So that Ctrl-C, or one labeler's error, stops the others too."""
+    try:
+        yield
+    finally:
+        event.set()
 
 
 def _answer(lease: dict[str, Any], labeler: Labeler, world: World) -> dict[str, Any]:

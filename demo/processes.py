@@ -35,10 +35,11 @@ class Child:
 
 
 class Children:
-    """A context: on leaving it, every child and its group has ended."""
+    """A context: on leaving it, every child and its group has ended. Logs go to `folder`."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, directory: Path | None = None) -> None:
         self._folder = folder
+        self._directory = directory
         self._environment = dict(environment)
         self._children: dict[str, Child] = {}
         self._stopping = threading.Event()
@@ -104,6 +105,7 @@ class Children:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
+                cwd=self._directory,
                 start_new_session=True,
             )
 

@@ -92,12 +92,9 @@ def run(chosen: Options, scale: Scale, console: Console) -> int:
     """Start everything and stay until stopped; with `exit`, only until the report."""
     _check_port(chosen.port)
     environment = {**os.environ, "RANKLOOP_VAR": str(chosen.var)}
-    _manage(["migrate", "--verbosity", "0"], environment)
-    _manage(["create_admin", ADMIN, "--if-none"], {**environment, "RANKLOOP_ADMIN_PASSWORD": PASSWORD})
-    with Children(chosen.var / "log", environment) as children:
-        children.start("web", web_command(chosen.port))
-        children.start("worker", WORKER)
-        _wait_until_healthy(chosen, children)
+    prepare(environment)
+    with Children(chosen.var / "log", environment, directory=ROOT) as children:
+        start(chosen, children)
         made = play.stored_report(chosen.reports, chosen.seed)
         if made is None:
             made = play.play(
@@ -116,12 +113,18 @@ def run(chosen: Options, scale: Scale, console: Console) -> int:
     return 0
 
 
-WORKER = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "--loglevel", "INFO"]
+def prepare(environment: dict[str, str]) -> None:
+    """Bring the database up to date and see to the first admin; everybody else is made over the API."""
+    _manage(["migrate", "--verbosity", "0"], environment)
+    _manage(["create_admin", ADMIN, "--if-none"], {**environment, "RANKLOOP_ADMIN_PASSWORD": PASSWORD})
 
 
-def web_command(port: int) -> list[str]:
-    server = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
-    return [*server, "--workers", "2", "--no-ws", "config.wsgi:application"]
+def start(chosen: Options, children: Children) -> None:
+    """Start the web server and the worker, and wait until the server answers."""
+    server = ["granian", "--interface", "wsgi", "--host", HOST, "--port", str(chosen.port), "--workers", "2", "--no-ws"]
+    children.start("web", [sys.executable, "-m", *server, "config.wsgi:application"])
+    children.start("worker", [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads"])
+    _wait_until_healthy(chosen, children)
 
 
 @contextlib.contextmanager
