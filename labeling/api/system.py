@@ -61,3 +61,9 @@ def _invariants() -> dict[str, int]:
     else:
         connection.ensure_connection()
     return _checked[0]
+
+
+def forget() -> None:
+    """Check the invariants anew when next asked."""
+    global _checked
+    _checked = None
