@@ -6,9 +6,11 @@ is one of `contracts.run_dir`; a failure is also one sentence in error.json and 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -59,7 +61,8 @@ def main(arguments: list[str]) -> int:
     run_dir = SignalledRunDir(arguments[0])
     signal.signal(signal.SIGTERM, run_dir.terminate)
     try:
-        with run_dir.exclusive():
+        # Of several launched processes the first holds the directory for all.
+        with run_dir.exclusive() if os.environ.get("RANK", "0") == "0" else contextlib.nullcontext():
             return _run(run_dir)
     except RunDirError as error:
         log.error("%s", error)
@@ -81,6 +84,7 @@ def _run(run_dir: RunDir) -> int:
         log.info("%s with seed %d: %s", spec.kind, spec.seed, spec.config)
         module = importlib.import_module(MODULES[spec.kind])
         module.run(run_dir, config, spec)
+        shutil.rmtree(run_dir.state, ignore_errors=True)
     except Cancelled:
         log.info("cancelled; the state is saved")
         return CANCELLED
