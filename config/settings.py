@@ -192,7 +192,7 @@ LOGGING = {
 }
 
 # Celery, which only `training` uses. The broker only wakes workers; the database is the truth about runs.
-CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", "filesystem://localhost")
 if CELERY_BROKER_URL.startswith("filesystem:"):
     CELERY_BROKER_TRANSPORT = "training.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -12,6 +12,8 @@ from typing import Any
 from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
+LONGEST_WAIT = 0.5  # seconds
+
 
 class Channel(filesystem.Channel):  # type: ignore[misc]
     """Makes its folders on first use, and puts a message in place in one step."""
@@ -31,3 +33,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]
 
 class Transport(filesystem.Transport):  # type: ignore[misc]
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Wait in short turns: a worker looks only between them whether it was asked to stop."""
+        super().drain_events(connection, timeout=min(timeout or LONGEST_WAIT, LONGEST_WAIT))

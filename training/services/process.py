@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +35,16 @@ class Ending:
 def command(folder: Path, *, base: list[str], processes: int) -> list[str]:
     """The command line of a run; more than one process goes through `accelerate launch`.
 
-    `base` is `[python, "-m", module]` or any other command; only a Python module can be launched many times.
+    `base` is a Python program: the interpreter, then `-m` and a module, or a script.
     """
     if processes == 1:
         return [*base, str(folder)]
-    python, flag, module = base
-    if flag != "-m":
-        raise ValueError(f"cannot launch {base} {processes} times; it must be [python, '-m', module]")
-    launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(processes), "--num_machines", "1"]
-    return [python, *launcher, "--mixed_precision", "no", "--dynamo_backend", "no", "-m", module, str(folder)]
+    python, *program = base
+    # Without --multi_gpu the launcher starts a single process where it finds no GPU, and does not say so.
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+    # Port 0: any free one, so that runs side by side do not meet.
+    alone = ["--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    return [python, *launch, *alone, *program, str(folder)]
 
 
 class Process:
@@ -110,10 +110,11 @@ class Process:
         assert status is not None, "the process still runs"
         if status == run_dir.SUCCEEDED:
             return Ending(outcome="succeeded")
-        if status == run_dir.CANCELLED or (self._signalled is not None and status < 0):
+        error = self._folder.error()
+        # A launcher has exit statuses of its own: a run that we asked to stop, and that names no error, stopped.
+        if status == run_dir.CANCELLED or (self._asked_at is not None and error is None):
             return Ending(outcome="cancelled")
         tail = log_tail(self._folder.log)
-        error = self._folder.error()
         if error is not None:
             return Ending(outcome="failed", code=error["code"], sentence=error["sentence"], log_tail=tail)
         code, sentence = self._unexplained(status, tail)
@@ -122,7 +123,7 @@ class Process:
     def _unexplained(self, status: int, tail: str) -> tuple[str, str]:
         """Code and sentence for a process that left no error.json."""
         number = -status if status < 0 else status - 128
-        if number == signal.SIGKILL and oom_kills() > self._oom_kills:
+        if oom_kills() > self._oom_kills:
             return "out_of_memory", (
                 "The run's process was killed because the machine ran out of memory; "
                 "make batches or the model smaller, then resume."
@@ -146,10 +147,6 @@ class Process:
     def _send(self, which: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, which)
-
-
-def default_command() -> list[str]:
-    return [sys.executable, "-m", "training.algorithms"]
 
 
 def log_tail(path: Path) -> str:

@@ -29,6 +29,8 @@ from training.services.storable import storable_json
 
 Status = Run.Status
 MOST_PROCESSES = 64
+# Kinds whose algorithm shares its work among several processes.
+PARALLEL = ("reward_model",)
 
 
 def start(
@@ -59,6 +61,8 @@ def start(
         raise errors.BadRun(fields=problems)
     if not 1 <= processes <= MOST_PROCESSES:
         problems["processes"] = f"must be from 1 to {MOST_PROCESSES}, found {processes}"
+    elif processes > 1 and kind not in PARALLEL:
+        problems["processes"] = f"{kind} works in one process; {', '.join(PARALLEL)} can share work among several"
     if seed is not None and not 0 <= seed < 2**63:
         problems["seed"] = f"must be from 0 to 2^63 - 1, found {seed}"
     if queue and queue not in settings.CELERY_TASK_QUEUES:
