@@ -92,10 +92,10 @@ def run(chosen: Options, scale: Scale, console: Console) -> int:
     """Start everything and stay until stopped; with `exit`, only until the report."""
     _check_port(chosen.port)
     environment = {**os.environ, "RANKLOOP_VAR": str(chosen.var)}
-    prepare(environment)
+    made = play.stored_report(chosen.reports, chosen.seed)
+    prepare(environment, first=made is None)
     with Children(chosen.var / "log", environment, directory=ROOT) as children:
         start(chosen, children)
-        made = play.stored_report(chosen.reports, chosen.seed)
         if made is None:
             made = play.play(
                 chosen.address,
@@ -113,10 +113,14 @@ def run(chosen: Options, scale: Scale, console: Console) -> int:
     return 0
 
 
-def prepare(environment: dict[str, str]) -> None:
-    """Bring the database up to date and see to the first admin; everybody else is made over the API."""
+def prepare(environment: dict[str, str], *, first: bool) -> None:
+    """Bring the database up to date and, the first time, make the admin; everybody else is made over the API.
+
+    Later the admin may have another password, which stays.
+    """
     _manage(["migrate", "--verbosity", "0"], environment)
-    _manage(["create_admin", ADMIN, "--if-none"], {**environment, "RANKLOOP_ADMIN_PASSWORD": PASSWORD})
+    if first:
+        _manage(["create_admin", "--username", ADMIN, "--password", PASSWORD], environment)
 
 
 def start(chosen: Options, children: Children) -> None:

@@ -28,7 +28,7 @@ def system(chosen):
     """A migrated, running system without anybody in it but the first admin."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RANKLOOP_", "DATABASE_"))}
     environment = {**inherited, "RANKLOOP_VAR": str(chosen.var)}
-    up.prepare(environment)
+    up.prepare(environment, first=True)
     with Children(chosen.var / "log", environment, directory=up.ROOT) as children:
         up.start(chosen, children)
         yield children
