@@ -12,6 +12,7 @@ from typing import Any
 
 from contracts.records import Message
 from contracts.snapshots import content_hash
+from rewardmodel.errors import RewardModelError
 
 IM_START, IM_END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 
@@ -28,7 +29,7 @@ CHAT_TEMPLATE = (
 )
 
 
-class ChatError(ValueError):
+class ChatError(RewardModelError):
     """A tokenizer or its chat template cannot serialize conversations as this project needs."""
 
 

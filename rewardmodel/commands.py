@@ -14,6 +14,7 @@ from contracts.configs import ConfigError
 from contracts.records import RecordError
 from contracts.run_dir import RunDir, RunDirError, replace_text
 from contracts.snapshots import SnapshotError
+from rewardmodel.errors import RewardModelError
 
 
 @contextlib.contextmanager
@@ -21,12 +22,16 @@ def named_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     """Errors that name their own cause end the command with one sentence; others keep their traceback."""
     try:
         yield
-    except (ConfigError, RecordError, RunDirError, SnapshotError) as error:
+    except (ConfigError, RecordError, RunDirError, SnapshotError, RewardModelError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    except ValueError as error:
-        if not type(error).__module__.startswith("rewardmodel."):
-            raise
-        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+def quiet_transformers() -> None:
+    """No bars and remarks of the library's own between ours."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def write_or_print(text: str, path: Path | None) -> None:

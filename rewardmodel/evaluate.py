@@ -245,9 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from rewardmodel import groups as reader
-    from rewardmodel.commands import named_errors, write_or_print
+    from rewardmodel.commands import named_errors, quiet_transformers, write_or_print
     from rewardmodel.model import RewardModel, default_device
 
+    quiet_transformers()
     with named_errors(parser):
         model = RewardModel.load(options.model, device=default_device())
         length = min(options.max_length, model.context or options.max_length)

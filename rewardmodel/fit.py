@@ -22,14 +22,13 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from contracts import configs
 from contracts.configs import RewardModelConfig
 from contracts.run_dir import Cancelled, InputRef, RunDir, RunSpec, read_json, write_json
 from contracts.snapshots import file_hash
 from rewardmodel import batches, chat, evaluate, groups, parallel, statistics
-from rewardmodel.commands import ShownRunDir, named_errors, parse_settings
+from rewardmodel.commands import ShownRunDir, named_errors, parse_settings, quiet_transformers
 from rewardmodel.groups import Counts, Group
 from rewardmodel.member import Member
 from rewardmodel.model import KIND, RewardModel, default_device
@@ -56,8 +55,7 @@ def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
 
     Interrupted at any point and run again, the checkpoint is the same one: bit for bit on a CPU.
     """
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    quiet_transformers()
     with parallel.group():
         base = run_dir.input("base")
         data = _read(run_dir, config, spec.seed, base)

@@ -19,9 +19,10 @@ from contracts.records import RankedResponse, RankingRecord
 from contracts.snapshots import content_hash
 from rewardmodel import chat
 from rewardmodel.batches import Shape
+from rewardmodel.errors import RewardModelError
 
 
-class GroupError(ValueError):
+class GroupError(RewardModelError):
     """Rankings cannot be trained or evaluated on. Says what was found, expected, and the remedy."""
 
 

@@ -18,11 +18,12 @@ from contracts.configs import RewardModelConfig
 from contracts.run_dir import read_json, write_json
 from rewardmodel import losses, parallel, prefix
 from rewardmodel.batches import by_tokens
+from rewardmodel.errors import RewardModelError
 from rewardmodel.groups import Group
 from rewardmodel.model import ModelError, RewardModel
 
 
-class FitError(ValueError):
+class FitError(RewardModelError):
     """Training cannot go on. Says what was found, expected, and the remedy."""
 
 

@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from contracts.run_dir import RunDirError, read_json, replacing_folder, verify_manifest, write_json, write_manifest
 from rewardmodel import chat, prefix
 from rewardmodel.batches import by_tokens
+from rewardmodel.errors import RewardModelError
 
 FORMAT = 1
 KIND = "reward_model"
@@ -34,7 +35,7 @@ COMBINATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class ModelError(ValueError):
+class ModelError(RewardModelError):
     """A base or a checkpoint cannot serve as this reward model. Says what was found, expected, and the remedy."""
 
 

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+from rewardmodel.errors import RewardModelError
+
 LAYOUTS = ("cache", "packed", "each")
 # Longest packed row that is taken for its density, tokens: attention within it grows with the square.
 PACKED_ROW = 1_024
@@ -31,7 +33,7 @@ _WINDOWS = ("sliding_window", "window_size", "attention_window", "local_attentio
 _EXACT: WeakKeyDictionary[Any, dict[str, frozenset[str]]] = WeakKeyDictionary()
 
 
-class PrefixError(ValueError):
+class PrefixError(RewardModelError):
     """Prompts and responses cannot be encoded as they are."""
 
 
