@@ -107,6 +107,12 @@ def make_corpus(project, artifacts, text="one line\n"):
 
 
 @pytest.fixture
+def api(caller, erin):
+    """The API as erin calls it."""
+    return caller(erin)
+
+
+@pytest.fixture
 def stage(on_disk, settings):
     """A project with a corpus and an engineer, on disk."""
     project = make_project()

@@ -6,9 +6,7 @@ import pytest
 from django.utils import timezone
 
 from contracts.run_dir import RunDir, write_json
-from labeling.models.people import Role
-from tests.training.conftest import make_member, make_project
-from tests.training.test_api import a_checkpoint, add_prompt, assert_shape, body, get, post, signed_in
+from tests.training.test_api import a_checkpoint, add_prompt, assert_shape, body
 from tests.training.test_outputs import write_rollouts
 from training import errors
 from training.api import shapes
@@ -19,9 +17,9 @@ from training.services import outputs, rounds, runs
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def project(db, var):
-    return make_project()
+@pytest.fixture(autouse=True)
+def _folders(var):
+    """Run directories and messages of these tests go to a folder of each test's own."""
 
 
 @pytest.fixture
@@ -30,17 +28,12 @@ def policy(project):
 
 
 @pytest.fixture
-def erin(project):
-    return signed_in(make_member(project, "erin", Role.ENGINEER))
+def round(project, policy, api):
+    return Round.objects.get(id=body(api.post("projects/garden/rounds", {"policy": str(policy.id)}))["id"])
 
 
-@pytest.fixture
-def round(project, policy, erin):
-    return Round.objects.get(id=body(post(erin, "projects/small/rounds", {"policy": str(policy.id)}))["id"])
-
-
-def advance(erin, round, **sent):
-    answer = post(erin, f"rounds/{round.id}/advance", sent)
+def advance(api, round, **sent):
+    answer = api.post(f"rounds/{round.id}/advance", sent)
     assert answer.status_code == 200, answer.content
     assert_shape(shapes.Round, body(answer))
     return body(answer)
@@ -59,7 +52,7 @@ def succeed(run_id, settings, prompts=()):
 
 
 @pytest.fixture
-def rankings(project, monkeypatch):
+def rankings(project):
     """Two ranked rollouts of one prompt."""
     from labeling.models.answers import Answer, RankedResponse
     from labeling.models.prompts import Response, RolloutSet
@@ -79,54 +72,54 @@ def rankings(project, monkeypatch):
     return prompt
 
 
-def test_a_round_turns_from_rankings_to_the_next_policys_rollouts(erin, project, policy, round, rankings, settings):
-    state = advance(erin, round, config={"epochs": 2})
+def test_a_round_turns_from_rankings_to_the_next_policys_rollouts(api, project, policy, round, rankings, settings):
+    state = advance(api, round, config={"epochs": 2})
     assert (state["state"], state["can_advance"]) == ("fitting", False)
     fitting = Run.objects.get(id=state["current_run"])
     assert (fitting.kind, fitting.config["epochs"], fitting.round) == ("reward_model", 2, round)
 
     succeed(fitting.id, settings)
-    assert body(get(erin, f"rounds/{round.id}"))["state"] == "reward_gated"
-    optimizing = Run.objects.get(id=advance(erin, round)["current_run"])
+    assert body(api.get(f"rounds/{round.id}"))["state"] == "reward_gated"
+    optimizing = Run.objects.get(id=advance(api, round)["current_run"])
     assert {row.name: row.checkpoint_id for row in optimizing.input_rows.exclude(checkpoint=None)} == {
         "policy": policy.id,
         "reward_model": fitting.checkpoint.id,
     }
 
     succeed(optimizing.id, settings)
-    sampling = Run.objects.get(id=advance(erin, round)["current_run"])
+    sampling = Run.objects.get(id=advance(api, round)["current_run"])
     assert sampling.input_rows.get(name="policy").checkpoint == optimizing.checkpoint
 
     succeed(sampling.id, settings, [rankings])
-    listed = json.loads(get(erin, "projects/small/rounds").content)["results"]
+    listed = json.loads(api.get("projects/garden/rounds").content)["results"]
     assert [(row["number"], row["state"]) for row in listed] == [(2, "collecting"), (1, "closed")]
     assert listed[0]["policy"]["id"] == str(optimizing.checkpoint.id)
     assert [run["kind"] for run in listed[1]["runs"]] == ["reward_model", "ppo", "sample"]
 
 
-def test_a_round_waits_for_its_run_and_says_so(erin, round, rankings):
-    run_id = advance(erin, round)["current_run"]
-    again = post(erin, f"rounds/{round.id}/advance")
+def test_a_round_waits_for_its_run_and_says_so(api, round, rankings):
+    run_id = advance(api, round)["current_run"]
+    again = api.post(f"rounds/{round.id}/advance")
     assert (again.status_code, body(again)["code"]) == (409, "round_waits")
-    post(erin, f"runs/{run_id}/cancel")
-    assert "resume it" in body(post(erin, f"rounds/{round.id}/advance"))["detail"]
+    api.post(f"runs/{run_id}/cancel")
+    assert "resume it" in body(api.post(f"rounds/{round.id}/advance"))["detail"]
     assert Run.objects.filter(kind="reward_model").count() == 1
 
 
-def test_a_gate_that_rejects_goes_back_to_collecting(erin, round, rankings, settings):
-    succeed(advance(erin, round)["current_run"], settings)
-    assert advance(erin, round, accept=False)["state"] == "collecting"
+def test_a_gate_that_rejects_goes_back_to_collecting(api, round, rankings, settings):
+    succeed(advance(api, round)["current_run"], settings)
+    assert advance(api, round, accept=False)["state"] == "collecting"
     assert Run.objects.filter(kind="ppo").count() == 0
 
 
-def test_a_refused_run_leaves_the_round_where_it_was(erin, round, rankings):
-    answer = post(erin, f"rounds/{round.id}/advance", {"config": {"epochs": 0}})
+def test_a_refused_run_leaves_the_round_where_it_was(api, round, rankings):
+    answer = api.post(f"rounds/{round.id}/advance", {"config": {"epochs": 0}})
     assert answer.status_code == 400 and "epochs" in body(answer)["fields"]
-    assert body(get(erin, f"rounds/{round.id}"))["state"] == "collecting"
+    assert body(api.get(f"rounds/{round.id}"))["state"] == "collecting"
 
 
-def test_a_round_without_rankings_says_what_is_missing(erin, round):
-    answer = post(erin, f"rounds/{round.id}/advance")
+def test_a_round_without_rankings_says_what_is_missing(api, round):
+    answer = api.post(f"rounds/{round.id}/advance")
     assert answer.status_code == 400
     assert "no rankings" in body(answer)["fields"]["inputs.rankings"]
 
@@ -140,8 +133,8 @@ def test_two_people_who_advance_at_once_start_one_run(round, rankings):
     assert Run.objects.filter(kind="reward_model").count() == 1
 
 
-def test_a_project_has_one_open_round_that_starts_from_a_policy_of_its_own(erin, project, policy, round):
-    answer = post(erin, "projects/small/rounds", {"policy": str(policy.id)})
+def test_a_project_has_one_open_round_that_starts_from_a_policy_of_its_own(api, project, policy, round):
+    answer = api.post("projects/garden/rounds", {"policy": str(policy.id)})
     assert (answer.status_code, body(answer)["code"]) == (409, "round_open")
     wrong = a_checkpoint(project, "reward_model")
-    assert "policy" in body(post(erin, "projects/small/rounds", {"policy": str(wrong.id)}))["fields"]
+    assert "policy" in body(api.post("projects/garden/rounds", {"policy": str(wrong.id)}))["fields"]

@@ -133,7 +133,7 @@ class Rollout(s.Serializer):
     token_ids = s.ListField(child=s.IntegerField())
     token_logprobs = s.ListField(child=s.FloatField())
     finish_reason = s.CharField(allow_blank=True)
-    seed = s.IntegerField()
+    seed = s.CharField()
 
 
 class RolloutSet(s.Serializer):

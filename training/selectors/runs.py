@@ -136,8 +136,12 @@ def rollouts(run: Run, *, cursor: int) -> dict[str, Any]:
     rows = [json.loads(line) for line in lines]
     prompts = Prompt.objects.filter(project=run.project, uuid__in={row["prompt_id"] for row in rows})
     messages = {str(prompt.uuid): prompt.messages for prompt in prompts}
-    results = [{**row, "prompt": messages.get(row["prompt_id"])} for row in rows]
-    return {"results": results, "next": cursor if more else None}
+    for row in rows:
+        row["prompt"] = messages.get(row["prompt_id"])
+        for rollout in row["rollouts"]:
+            # A seed may have more bits than a JSON number keeps.
+            rollout["seed"] = str(rollout["seed"])
+    return {"results": rows, "next": cursor if more else None}
 
 
 def _time(seconds: float) -> datetime:
