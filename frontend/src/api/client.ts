@@ -109,3 +109,21 @@ function refusal(response: Response, payload: unknown): ApiError {
     fields,
   );
 }
+
+interface Page<T> {
+  next: string | null;
+  results: T[];
+}
+
+/** All pages of a list that stays short: projects, people, checkpoints. */
+export async function everything<T>(path: string, signal: AbortSignal): Promise<T[]> {
+  const rows: T[] = [];
+  let next: string | null = path;
+  while (next !== null) {
+    const page: Page<T> | T[] = await request<Page<T> | T[]>("GET", next, { signal });
+    if (Array.isArray(page)) return page;
+    rows.push(...page.results);
+    next = page.next;
+  }
+  return rows;
+}

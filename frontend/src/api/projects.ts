@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { ApiError, request } from "./client";
+import { type ApiError, everything, request } from "./client";
 import { ME } from "./session";
-import type { ImportResult, Page, Person, Project, Role } from "./types";
+import type { ImportResult, Member, Person, Project, Role } from "./types";
 
 export function useProjects() {
   return useQuery({
@@ -47,11 +47,6 @@ export function useNewGuideline(slug: string) {
   });
 }
 
-export interface Member {
-  user: { id: string; username: string; name: string };
-  role: Role;
-}
-
 export function useMembers(slug: string) {
   return useQuery({
     queryKey: ["members", slug],
@@ -63,6 +58,14 @@ export function useAddMember(slug: string) {
   const queries = useQueryClient();
   return useMutation<unknown, ApiError, { user: string; role: Role }>({
     mutationFn: (body) => request("POST", `projects/${slug}/members`, { body }),
+    onSuccess: () => void queries.invalidateQueries({ queryKey: ["members", slug] }),
+  });
+}
+
+export function useRemoveMember(slug: string) {
+  const queries = useQueryClient();
+  return useMutation<unknown, ApiError, string>({
+    mutationFn: (id) => request("DELETE", `projects/${slug}/members/${id}`),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["members", slug] }),
   });
 }
@@ -101,17 +104,4 @@ export function useUpdatePerson() {
     mutationFn: ({ id, ...body }) => request<Person>("PATCH", `people/${id}`, { body }),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["people"] }),
   });
-}
-
-/** All pages of a list that stays short: projects, people, members. */
-export async function everything<T>(path: string, signal: AbortSignal): Promise<T[]> {
-  const rows: T[] = [];
-  let next: string | null = path;
-  while (next !== null) {
-    const page: Page<T> | T[] = await request<Page<T> | T[]>("GET", next, { signal });
-    if (Array.isArray(page)) return page;
-    rows.push(...page.results);
-    next = page.next;
-  }
-  return rows;
 }

@@ -3,12 +3,6 @@
 export type Role = "labeler" | "reviewer" | "engineer" | "admin";
 export type TaskKind = "ranking" | "demonstration" | "comparison";
 
-export interface Page<T> {
-  next: string | null;
-  previous: string | null;
-  results: T[];
-}
-
 export interface ProjectRef {
   slug: string;
   name: string;
@@ -143,11 +137,18 @@ export interface ComparisonBody {
 }
 
 export interface ImportResult {
+  format: string;
   stored: number;
   duplicates: number;
   refused: number;
-  reasons: Record<string, number> | string[];
-  format: string;
+  reasons: unknown[];
+}
+
+export interface Member {
+  id: string;
+  username: string;
+  name: string;
+  role: Role;
 }
 
 export type RunStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -163,7 +164,7 @@ export interface RunOption {
   choices: string[] | null;
 }
 
-export interface RunInput {
+export interface RunInputRule {
   accepts: string[];
   help: string;
   required: boolean;
@@ -173,8 +174,14 @@ export interface RunKind {
   kind: string;
   help: string;
   produces: string | null;
-  inputs: Record<string, RunInput>;
+  inputs: Record<string, RunInputRule>;
   options: RunOption[];
+}
+
+export interface RunInput {
+  id: string;
+  kind: string;
+  label: string;
 }
 
 export interface Run {
@@ -185,29 +192,44 @@ export interface Run {
   config: Record<string, unknown>;
   seed: number;
   attempt: number;
-  progress: { stage: string; done: number; total: number; text: string } | null;
-  inputs: Record<string, { id: string; kind: string; label: string }>;
+  cancelling: boolean;
+  progress: { stage: string; done: number; total: number; text: string };
+  inputs: Record<string, RunInput>;
   error: { code: string; sentence: string; log_tail: string } | null;
+  created_by: string | null;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
-  created_by: string | null;
   checkpoint: string | null;
+}
+
+/** `inputs` holds an id, `{hub: name}` or `{filters}`; one left out is the obvious one. */
+export interface NewRun {
+  kind: string;
+  name: string;
+  seed: number | null;
+  config: Record<string, unknown>;
+  inputs: Record<string, unknown>;
 }
 
 export interface MetricRow {
   seq: number;
   step: number;
-  time: string | number;
+  time: string;
   values: Record<string, number | null>;
 }
 
-export interface Sample {
-  seq?: number;
-  step?: number;
-  prompt?: string;
-  text?: string;
-  [key: string]: unknown;
+export interface SampleRow extends MetricRow {
+  prompt: string;
+  text: string;
+}
+
+export interface RolloutSet {
+  prompt_id: string;
+  policy: string;
+  rollouts: { index: number; text: string; token_ids: number[]; finish_reason: string }[];
+  scores: number[];
+  prompt: Message[] | null;
 }
 
 export interface Checkpoint {

@@ -1,6 +1,6 @@
 /** Sign-in, then the header and the page. */
 import { Suspense, useState } from "react";
-import { NavLink, Outlet, ScrollRestoration } from "react-router";
+import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
 import { useMe, useSignOut } from "../api/session";
 import type { Me } from "../api/types";
 import { ErrorNotice, Loading } from "../components/ErrorNotice";
@@ -37,19 +37,31 @@ export function Shell() {
 
 function Header({ me }: { me: Me }) {
   const signOut = useSignOut();
-  const engineer = me.role === "engineer" || me.role === "admin";
+  const { pathname } = useLocation();
+  const held = [me.role, ...me.projects.map((project) => project.role)];
+  const engineer = held.includes("engineer") || held.includes("admin");
+  /** Marks a section as current on all of its pages, which live under the project's address. */
+  const within = (section: string) => (pathname.split("/")[3] === section ? "page" : undefined);
   return (
     <header className="shell-head">
-      <NavLink to="/" className="brand">
+      <Link to="/" className="brand">
         <span className="brand-mark" aria-hidden="true" />
         Rankloop
-      </NavLink>
+      </Link>
       <nav aria-label={t.nav.main}>
         <NavLink to="/" end>
           {t.nav.home}
         </NavLink>
-        {engineer && <NavLink to="/runs">{t.nav.runs}</NavLink>}
-        {engineer && <NavLink to="/checkpoints">{t.nav.checkpoints}</NavLink>}
+        {engineer && (
+          <Link to="/runs" aria-current={within("runs")}>
+            {t.nav.runs}
+          </Link>
+        )}
+        {engineer && (
+          <Link to="/checkpoints" aria-current={within("checkpoints")}>
+            {t.nav.checkpoints}
+          </Link>
+        )}
         {me.role === "admin" && <NavLink to="/projects">{t.nav.projects}</NavLink>}
         {me.role === "admin" && <NavLink to="/people">{t.nav.people}</NavLink>}
       </nav>

@@ -1,0 +1,64 @@
+import type { Lineage } from "../../api/types";
+import { t } from "../../texts/en";
+import { type Placed, place } from "./layers";
+
+const WIDTH = 190;
+const HEIGHT = 58;
+const GAP_X = 56;
+const GAP_Y = 18;
+
+const left = (node: Placed) => node.column * (WIDTH + GAP_X);
+const top = (node: Placed) => node.row * (HEIGHT + GAP_Y);
+
+/** Where a checkpoint came from and what came of it; left to right. */
+export function LineageGraph({ lineage, current }: { lineage: Lineage; current: string }) {
+  const nodes = place(lineage);
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const width = Math.max(...nodes.map(left)) + WIDTH;
+  const height = Math.max(...nodes.map(top)) + HEIGHT;
+  return (
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling area needs the keyboard
+    <div className="scroll-x lineage" tabIndex={0}>
+      <div className="lineage-canvas" style={{ width, height }}>
+        <svg width={width} height={height} aria-hidden="true">
+          {lineage.edges.map(({ from, to, role }) => {
+            const a = byId.get(from);
+            const b = byId.get(to);
+            if (a === undefined || b === undefined) return null;
+            const x1 = left(a) + WIDTH;
+            const y1 = top(a) + HEIGHT / 2;
+            const x2 = left(b);
+            const y2 = top(b) + HEIGHT / 2;
+            const bend = (x2 - x1) / 2;
+            return (
+              <path
+                key={`${from} ${to} ${role}`}
+                d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`}
+              />
+            );
+          })}
+        </svg>
+        <ul>
+          {nodes.map((node) => (
+            <li
+              key={node.id}
+              className={node.id === current ? "lineage-node current" : "lineage-node"}
+              style={{ left: left(node), top: top(node), width: WIDTH, height: HEIGHT }}
+            >
+              <span className="lineage-type">{t.words(node.type)}</span>
+              <span className="lineage-label" title={node.label}>
+                {node.label}
+              </span>
+              <span className="visually-hidden">{sources(lineage, node.id, byId)}</span>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </div>
+  );
+}
+
+function sources(lineage: Lineage, id: string, byId: Map<string, Placed>): string {
+  const from = lineage.edges.filter((edge) => edge.to === id).map((edge) => byId.get(edge.from)?.label ?? "");
+  return from.length > 0 ? t.checkpoints.madeFrom(from.join(", ")) : "";
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import type { Project } from "../../api/types";
+import { changesOf, formOf } from "./settings";
+
+const PROJECT: Project = {
+  id: "1",
+  slug: "demo",
+  name: "Demo",
+  description: "",
+  k: 5,
+  overlap: 2,
+  lease_seconds: 900,
+  allow_ties: true,
+  allow_partial: false,
+  allow_unacceptable: true,
+  flags: ["harmful", "pii"],
+  likert_points: 0,
+  ask_rationale: false,
+  ask_confidence: false,
+  hourly_rate: null,
+  guideline: null,
+  status: "active",
+};
+
+test("an untouched form changes nothing", () => {
+  expect(changesOf(PROJECT, formOf(PROJECT))).toEqual({});
+});
+
+test("only what changed is sent, in the server's types", () => {
+  const form = {
+    ...formOf(PROJECT),
+    k: "7",
+    flags: "harmful, , off topic ",
+    ask_rationale: true,
+    hourly_rate: "12.50",
+  };
+  expect(changesOf(PROJECT, form)).toEqual({
+    k: 7,
+    flags: ["harmful", "off topic"],
+    ask_rationale: true,
+    hourly_rate: "12.50",
+  });
+});
+
+test("what is no number is left for the server to refuse", () => {
+  expect(changesOf(PROJECT, { ...formOf(PROJECT), overlap: "two" })).toEqual({ overlap: "two" });
+});

@@ -1,0 +1,28 @@
+/** Metric rows as one series per name, for charts. */
+import type { MetricRow } from "../../api/types";
+
+export interface Series {
+  name: string;
+  steps: number[];
+  values: number[];
+}
+
+/**
+ * A resumed run repeats steps: of two values of one step the later one counts. Rows of different names may
+ * have different steps, so each name has its own.
+ */
+export function toSeries(rows: readonly MetricRow[]): Series[] {
+  const byName = new Map<string, Map<number, number>>();
+  for (const row of rows) {
+    for (const [name, value] of Object.entries(row.values)) {
+      if (value === null) continue;
+      let steps = byName.get(name);
+      if (steps === undefined) byName.set(name, (steps = new Map()));
+      steps.set(row.step, value);
+    }
+  }
+  return [...byName].map(([name, steps]) => {
+    const sorted = [...steps].sort(([a], [b]) => a - b);
+    return { name, steps: sorted.map(([step]) => step), values: sorted.map(([, value]) => value) };
+  });
+}
