@@ -1,20 +1,28 @@
 """The cast and the stage: alice and bob label, rita reviews, erin engineers, ada administers; one open project."""
 
 import datetime
-import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-# Before Django reads its settings: what tests write goes to a folder of their own, never to var/.
-os.environ.setdefault("RANKLOOP_VAR", tempfile.mkdtemp(prefix="rankloop-tests-"))
-os.environ.setdefault("RANKLOOP_HOSTS", "localhost,127.0.0.1,testserver")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import pytest
 
 PASSWORD = "a long password"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests write goes to a folder of their own, never to var/."""
+    from django.conf import settings
+
+    folder = Path(tempfile.mkdtemp(prefix="rankloop-tests-"))
+    var = settings.VAR
+    for name in dir(settings):
+        value = getattr(settings, name)
+        if isinstance(value, Path) and value.is_relative_to(var):
+            setattr(settings, name, folder / value.relative_to(var))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)

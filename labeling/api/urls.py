@@ -28,6 +28,7 @@ urlpatterns = [
     path("projects/<slug:slug>/answers", projects.Answers.as_view()),
     path("answers/<uuid:answer_id>", projects.Answer.as_view()),
     # Reviewers
+    path("projects/<slug:slug>/agreement", projects.Agreement.as_view()),
     path("projects/<slug:slug>/tasks", projects.Tasks.as_view()),
     path("tasks/<uuid:task_id>", projects.Task.as_view()),
     # Engineers

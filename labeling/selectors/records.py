@@ -160,7 +160,7 @@ def _labeler(row: Answer) -> str:
 
 def _value(type_name: str, value: Any) -> Any:
     expected = type_name.removesuffix(" | None")
-    if expected == "datetime":
+    if expected == "datetime.datetime":
         if isinstance(value, datetime):
             return value
         parsed = parse_datetime(value) if isinstance(value, str) else None

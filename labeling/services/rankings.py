@@ -67,10 +67,8 @@ def read_marks(body: Body, task: LabelingTask, responses: dict[str, int]) -> dic
     _check_ids(body, "likert", likert, responses)
     if likert and not project.likert_points:
         body.problem("likert", "is not asked in this project", code="not_asked")
-    for id, points in likert.items():
-        if points is None:
-            continue
-        if body.is_whole(f"likert.{id}", points, least=1, most=max(project.likert_points, 1)):
+    for id, points in likert.items() if project.likert_points else ():
+        if points is not None and body.is_whole(f"likert.{id}", points, least=1, most=project.likert_points):
             marks.setdefault(id, {})["likert"] = points
     flags = body.mapping("flags")
     _check_ids(body, "flags", flags, responses)
