@@ -114,7 +114,8 @@ def _add_snapshot(graph: Graph, snapshot: Snapshot, labelers: Counter[str]) -> N
     """The snapshot, who wrote its rows, and which checkpoints wrote the responses that were ranked."""
     identity = graph.node(snapshot.uuid, "snapshot", f"{snapshot.rows} {snapshot.kind}")
     if snapshot.kind == Snapshot.Kind.RANKINGS:
-        for policy in Checkpoint.objects.filter(project_id=snapshot.project_id, id__in=_policies(snapshot)):
+        policies = Checkpoint.objects.filter(project_id=snapshot.project_id)
+        for policy in policies.filter(source__reference__in=_policies(snapshot)):
             graph.edge(graph.node(policy.id, "checkpoint", policy.name), identity, "rollouts")
     for labeler, count in sorted(labelers.items()):
         graph.edge(graph.node(f"labeler:{labeler}", "labeler", labeler), identity, f"{count} {snapshot.kind}")
@@ -130,7 +131,7 @@ def _labelers(snapshot: Snapshot, *, answer: uuid.UUID | None = None) -> Counter
 
 
 def _policies(snapshot: Snapshot) -> set[str]:
-    """Ids of the checkpoints whose responses the snapshot's rankings order."""
+    """References of the checkpoints whose responses the snapshot's rankings order."""
     sources = {response["source"] for row in _rows(snapshot) for response in row["responses"]}
     return {source.removeprefix("checkpoint:") for source in sources if source.startswith("checkpoint:")}
 
