@@ -43,7 +43,7 @@ class RunDirError(Exception):
     """A run directory, or an artifact in one, is not as its protocol says."""
 
 
-class Cancelled(Exception):  # noqa: N818 - a request, not an error
+class Cancelled(Exception):
     """The run was asked to stop and has saved its state."""
 
 
