@@ -53,7 +53,7 @@ def pair_agreement(first: Mapping[Any, int], second: Mapping[Any, int]) -> tuple
 def tau_b(first: Mapping[Any, int], second: Mapping[Any, int]) -> float | None:
     """Kendall's tau-b of two rankings with ties; None where one of them ties everything.
 
-    (P - Q) / sqrt((P + Q + X)(P + Q + Y)): M. Kendall, "The treatment of ties in ranking problems", Biometrika 33 (1945).
+    (P - Q) / sqrt((P + Q + X)(P + Q + Y)): M. Kendall, "The treatment of ties in ranking problems" (1945).
     """
     difference = untied_first = untied_second = 0
     for one, other in combinations(sorted(set(first) & set(second)), 2):

@@ -1,0 +1,62 @@
+"""Real databases that many threads and processes share: a SQLite file, and a private PostgreSQL server."""
+
+import contextlib
+import copy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+
+from config.settings import database
+from tests import services
+
+
+@contextlib.contextmanager
+def connected_to(values: dict[str, Any]) -> Iterator[None]:
+    """The default connection of every thread goes to another database meanwhile."""
+    plain, open_one = connections.databases["default"], connections["default"]
+    connections.databases["default"] = {**copy.deepcopy(plain), **values}
+    del connections["default"]
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections.databases["default"] = plain
+        connections["default"] = open_one
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory, django_db_blocker) -> Path:
+    path = tmp_path_factory.mktemp("labeling") / "empty.sqlite3"
+    with django_db_blocker.unblock(), connected_to(database(f"sqlite:///{path}", pool=0)):
+        call_command("migrate", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url(django_db_blocker) -> Iterator[str]:
+    with services.postgres() as url:
+        with django_db_blocker.unblock(), connected_to(database(url, pool=0)):
+            call_command("migrate", verbosity=0)
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared_database(request, tmp_path, django_db_blocker) -> Iterator[str]:
+    """URL of a migrated, empty database that is the default one for this test, in all its threads."""
+    if request.param == "sqlite":
+        path = tmp_path / "shared.sqlite3"
+        shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+        url = f"sqlite:///{path}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    with django_db_blocker.unblock(), connected_to(database(url, pool=0)):
+        if request.param == "postgresql":
+            call_command("flush", verbosity=0, interactive=False)
+        yield url
