@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class PretrainError(ValueError):
-    """The corpus cannot be trained on."""
+    """The corpus cannot be trained on, or training broke down."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,8 @@ def _train(
             seconds = time.monotonic() - clock
             tokens = len(losses) * config.batch_size * config.sequence_length
             mean = float(torch.stack(losses).mean())
+            if not math.isfinite(mean):
+                raise PretrainError(f"the loss became {mean} before step {done}; lower learning_rate")
             run_dir.add_metrics(
                 done,
                 loss=mean,

@@ -103,6 +103,8 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
     size = max(1, CALL_ROWS * config.batch_size // config.rollouts_per_prompt)
     done = _Partial(run_dir)
     run_dir.drop_after(len(done.lines) or -1)
+    if done.lines:
+        log.info("resumed after %d prompts", len(done.lines))
     run_dir.set_progress("sample", len(done.lines), len(prompts))
 
     def check(*_: int) -> None:

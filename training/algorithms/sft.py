@@ -63,6 +63,8 @@ def run(run_dir: RunDir, config: SftConfig, spec: RunSpec) -> None:
     before = mean_loss(model, rows.heldout, config.batch_size)
     newest = newest_checkpoint(run_dir.state)
     run_dir.drop_after(int(newest.name.rpartition("-")[2]) if newest else -1)
+    if newest:
+        log.info("resumed from %s", newest.name)
     relay = Relay(run_dir)
     trainer = SFTTrainer(
         model=model,
