@@ -81,7 +81,7 @@ def play(
         started = time.monotonic()
         project = seeding.seed_project(admin, world, scale, screen.update)
         screen.end()
-        seconds.setdefault("seed", time.monotonic() - started)
+        seconds.setdefault("project", time.monotonic() - started)
 
         def login(username: str) -> Client:
             return stack.enter_context(Client.login(address, username, seeding.PASSWORD))
@@ -185,7 +185,7 @@ STAGES: tuple[tuple[str, str, Callable[[Round], None]], ...] = (
 
 
 def _ordered(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: seconds[name] for name in ("seed", *(name for name, _, _ in STAGES)) if name in seconds}
+    return {name: seconds[name] for name in ("project", *(name for name, _, _ in STAGES)) if name in seconds}
 
 
 def _label(playing: Round, kind: str) -> None:

@@ -107,9 +107,10 @@ def run(chosen: Options, scale: Scale, console: Console) -> int:
             )
         report.show(made, console)
         _greet(chosen, made, console)
-        while not chosen.exit:
-            time.sleep(0.5)
-            children.check()
+        with contextlib.suppress(KeyboardInterrupt):
+            while not chosen.exit:
+                time.sleep(0.5)
+                children.check()
     return 0
 
 

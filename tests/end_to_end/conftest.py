@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,29 @@ def chosen(var):
 @pytest.fixture(scope="module")
 def system(chosen):
     """A migrated, running system without anybody in it but the first admin."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RANKLOOP_", "DATABASE_"))}
-    environment = {**inherited, "RANKLOOP_VAR": str(chosen.var)}
+    environment = {**clean_environment(), "RANKLOOP_VAR": str(chosen.var)}
     up.prepare(environment, first=True)
     with Children(chosen.var / "log", environment, directory=up.ROOT) as children:
         up.start(chosen, children)
         yield children
+
+
+def make_run_process(chosen: up.Options, *, scale: str) -> subprocess.Popen:
+    """What `make run` executes, at another scale: an expression over `demo.scale`."""
+    program = (
+        "import sys; from dataclasses import replace; from demo import up; from demo.scale import SMALL; "
+        f"sys.exit(up.main({scale}))"
+    )
+    asked = {"RANKLOOP_VAR": str(chosen.var), "PORT": str(chosen.port), "SEED": str(chosen.seed), "EXIT": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=up.ROOT,
+        env={**clean_environment(), **asked},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("RANKLOOP_", "DATABASE_"))}

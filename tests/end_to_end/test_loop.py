@@ -17,6 +17,7 @@ from contracts.run_dir import read_json, verify_manifest
 from demo import play, seeding
 from demo.client import ApiError, Client
 from demo.scale import SMALL
+from tests.end_to_end.conftest import make_run_process
 
 pytestmark = [pytest.mark.loop, pytest.mark.torch]
 
@@ -68,7 +69,7 @@ def runs_by_kind(erin):
 
 def test_the_round_ends_with_a_report(played, chosen):
     assert read_json(chosen.reports / "report.json") == played
-    assert set(played["stages"]) == {"seed", *(name for name, _, _ in play.STAGES)}
+    assert set(played["stages"]) == {"project", *(name for name, _, _ in play.STAGES)}
     assert played["counts"] == {
         "prompts": SMALL.train_prompts + SMALL.heldout_prompts,
         "rollouts": 5 * (SMALL.train_prompts + SMALL.heldout_prompts) + 5 * SMALL.train_prompts,
@@ -159,3 +160,16 @@ def test_the_promises_of_the_hand_out_hold(chosen, played):
         health = anybody.get("health")
     assert health["status"] == "ok"
     assert not any(health["invariants"].values())
+
+
+def test_make_run_again_only_shows_the_report(played, chosen, erin, system):
+    assert len(list(erin.all(f"projects/{PROJECT}/runs"))) == 7
+    written = chosen.reports.joinpath("report.json").stat().st_mtime
+    system.stop()
+    again = make_run_process(chosen, scale="SMALL")
+    output, _ = again.communicate(timeout=60)
+    assert again.returncode == 0, output
+    assert f"KL from SFT │ {played['policy']['kl']:.2f}" in " ".join(output.split())
+    assert "Pretrain" not in output
+    assert chosen.reports.joinpath("report.json").stat().st_mtime == written
+    assert len(list((chosen.var / "runs").iterdir())) == 7
