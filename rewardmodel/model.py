@@ -51,7 +51,7 @@ class RewardModel(nn.Module):
         self.trunk = trunk
         self.tokenizer = tokenizer
         width = trunk.config.get_text_config(decoder=True).hidden_size
-        self.head = nn.Linear(width, 1, dtype=torch.float32)
+        self.head = nn.utils.skip_init(nn.Linear, width, 1, dtype=torch.float32)
         with torch.no_grad():
             weight = torch.empty(1, width)
             weight.normal_(0, (width + 1) ** -0.5, generator=torch.Generator().manual_seed(seed))
@@ -119,7 +119,9 @@ class RewardModel(nn.Module):
         try:
             tokenizer = AutoTokenizer.from_pretrained(path_or_hub)
             config = AutoConfig.from_pretrained(path_or_hub)
-            trunk = AutoModel.from_pretrained(path_or_hub, config=config, dtype=torch.float32, use_safetensors=True)
+            with torch.random.fork_rng(devices=[]):  # weights that the base lacks are drawn from the seed too
+                torch.manual_seed(seed)
+                trunk = AutoModel.from_pretrained(path_or_hub, config=config, dtype=torch.float32, use_safetensors=True)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(
                 f"base {path_or_hub}: found nothing that loads as a causal language model ({_first_line(error)}), "
