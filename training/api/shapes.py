@@ -122,7 +122,7 @@ class LogPage(s.Serializer):
 
 
 class Turn(s.Serializer):
-    role = s.CharField(allow_blank=True)
+    role = s.ChoiceField(["system", "user", "assistant", "tool"])
     content = s.CharField(allow_blank=True)
     name = s.CharField(allow_blank=True)
 

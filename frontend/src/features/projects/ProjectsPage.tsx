@@ -20,7 +20,7 @@ export function ProjectsPage() {
             <li key={project.slug}>
               <Link to={`/projects/${project.slug}`}>{project.name}</Link>
               <span className="muted"> {project.description}</span>
-              <Badge tone={project.status === "active" ? "good" : "quiet"}>{t.words(project.status)}</Badge>
+              <Badge tone={project.status === "open" ? "good" : "quiet"}>{t.words(project.status)}</Badge>
             </li>
           ))}
         </ul>

@@ -19,7 +19,12 @@ const PROJECT: Project = {
   ask_confidence: false,
   hourly_rate: null,
   guideline: null,
-  status: "active",
+  status: "open",
+  skips_to_halt: 3,
+  random_share: 0.1,
+  heldout_share: 0.1,
+  role: "admin",
+  created_at: "2026-01-01T00:00:00Z",
 };
 
 test("an untouched form changes nothing", () => {

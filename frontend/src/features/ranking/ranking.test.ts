@@ -167,9 +167,9 @@ describe("submission", () => {
       likert: { a: 6 },
       flags: { b: ["harmful"] },
       rationale: "clear",
-      confidence: null,
       active_ms: 1235,
     });
+    expect(toSubmission(board([]), { ...NO_NOTES, confidence: 2 }, 0).confidence).toBe(2);
   });
 });
 

@@ -141,7 +141,7 @@ export function toSubmission(board: Board, notes: Notes, activeMs: number): Rank
     likert: { ...notes.likert },
     flags,
     rationale: notes.rationale.trim(),
-    confidence: notes.confidence,
+    ...(notes.confidence === null ? {} : { confidence: notes.confidence }),
     active_ms: Math.round(activeMs),
   };
 }

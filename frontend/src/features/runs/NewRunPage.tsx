@@ -97,11 +97,7 @@ function RunForm({ slug, kind, like }: { slug: string; kind: RunKind; like: Run 
             rule={rule}
             value={inputs[input]}
             error={fields[`inputs.${input}`]}
-            onChange={(value) =>
-              setInputs(({ [input]: _, ...rest }) =>
-                value === undefined ? rest : { ...rest, [input]: value },
-              )
-            }
+            onChange={(value) => setInputs((before) => ({ ...before, [input]: value }))}
           />
         ))}
       </section>

@@ -6,10 +6,18 @@ export type Typed = Record<string, string | boolean>;
 export function defaults(options: readonly RunOption[], like: Readonly<Record<string, unknown>> = {}): Typed {
   return Object.fromEntries(
     options.map((option) => {
-      const value = like[option.name] ?? option.default;
-      return [option.name, typeof value === "boolean" ? value : String(value)];
+      const value = like[option.name];
+      return [option.name, asTyped(isOptionValue(value) ? value : option.default)];
     }),
   );
+}
+
+function asTyped(value: RunOption["default"]): string | boolean {
+  return typeof value === "boolean" ? value : String(value);
+}
+
+function isOptionValue(value: unknown): value is RunOption["default"] {
+  return ["string", "number", "boolean"].includes(typeof value);
 }
 
 /**

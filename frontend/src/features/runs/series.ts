@@ -17,7 +17,7 @@ export function toSeries(rows: readonly MetricRow[]): Series[] {
     for (const [name, value] of Object.entries(row.values)) {
       if (value === null) continue;
       let steps = byName.get(name);
-      if (steps === undefined) byName.set(name, (steps = new Map()));
+      if (steps === undefined) byName.set(name, (steps = new Map<number, number>()));
       steps.set(row.step, value);
     }
   }
