@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from contracts.run_dir import RunDir
@@ -129,12 +130,20 @@ def test_a_process_that_will_not_stop_is_killed_after_its_grace(stage, settings)
     assert run.status == "cancelled"
 
 
-def test_two_workers_that_claim_at_once_start_one_process(stage):
+def test_workers_that_claim_at_once_start_one_process(stage, monkeypatch):
+    """All of them have read the queued row before any of them writes."""
     run = start(stage)
-    ready, claimed = threading.Barrier(8), []
+    have_read, claimed = threading.Barrier(8), []
+    read = QuerySet.first
+
+    def read_together(rows):
+        row = read(rows)
+        have_read.wait(timeout=20)
+        return row
+
+    monkeypatch.setattr(QuerySet, "first", read_together)
 
     def claim():
-        ready.wait()
         found = runs.claim(run.id, now=timezone.now())
         if found is not None:
             claimed.append(found.attempt)

@@ -186,8 +186,7 @@ def reap(*, queues: set[str], slots: int) -> None:
     """
     now = timezone.now()
     runs.requeue_lost(now=now, ours=set(active))
-    if len(active) < slots:
-        runs.send_unheard(queues=queues, limit=slots - len(active), now=now)
+    runs.send_unheard(queues=queues, limit=max(0, slots - len(active)), now=now)
 
 
 def reap_until_stopping(*, queues: set[str], slots: int, every: float) -> Any:
