@@ -224,7 +224,7 @@ RUN_COMMAND = env_words("RANKLOOP_RUN_COMMAND", f"{sys.executable},-m,training.a
 RUN_QUEUE = env_text("RANKLOOP_RUN_QUEUE", "default")
 RUN_HEARTBEAT_SECONDS = env_number("RANKLOOP_RUN_HEARTBEAT_SECONDS", 1)
 # A running run whose worker was silent for so long is queued again. Above the clocks' difference.
-RUN_STALE_SECONDS = env_number("RANKLOOP_RUN_STALE_SECONDS", 6)
+RUN_STALE_SECONDS = env_number("RANKLOOP_RUN_STALE_SECONDS", 6 if CELERY_BROKER_URL.startswith("filesystem:") else 30)
 # A queued run is announced again by an idle worker when its message was not heard for so long.
 RUN_RESEND_SECONDS = env_number("RANKLOOP_RUN_RESEND_SECONDS", 3)
 # How often a worker looks for lost runs and lost messages.

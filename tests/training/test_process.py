@@ -75,6 +75,14 @@ def test_a_kill_that_the_kernel_counted_is_told_as_out_of_memory(tmp_path, monke
     assert "ran out of memory" in end.sentence
 
 
+def test_a_run_process_does_not_see_the_webs_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a:secret@b/c")
+    ending(started(tmp_path, "import os; print(sorted(os.environ))"))
+    seen = (tmp_path / "log.txt").read_text()
+    assert "RANKLOOP_SUPERVISOR_PID" in seen
+    assert "DATABASE_URL" not in seen
+
+
 def test_an_error_file_of_an_earlier_attempt_is_not_blamed(tmp_path):
     RunDir(tmp_path).write_error("old", "an old story")
     assert "old" not in ending(started(tmp_path, "raise SystemExit(5)")).sentence

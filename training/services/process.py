@@ -19,6 +19,8 @@ from contracts.run_dir import RunDir
 
 LOG_TAIL_BYTES = 4_000
 LOG_TAIL_LINES = 30
+# What a run process has no use for: it sees its directory and nothing else of ours.
+KEPT_FROM_RUNS = {"DATABASE_URL", "CELERY_BROKER_URL", "RANKLOOP_SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
 MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 
@@ -57,9 +59,8 @@ class Process:
         self._signalled: signal.Signals | None = None
         self._oom_kills = oom_kills()
         folder.error_file.unlink(missing_ok=True)
-        environment = {**os.environ, run_dir.SUPERVISOR_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-        # A run process must not find the web's settings: it never loads Django.
-        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        environment = {name: value for name, value in os.environ.items() if name not in KEPT_FROM_RUNS}
+        environment |= {run_dir.SUPERVISOR_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
         self._log = folder.log.open("ab")
         try:
             self._popen = subprocess.Popen(
