@@ -50,7 +50,7 @@ function ProjectCard({ project }: { project: ProjectRef }) {
           </p>
           <ul className="queue">
             {KINDS.map((kind) => {
-              const open = data.tasks[kind]?.open ?? 0;
+              const open = data.tasks[kind].open;
               return (
                 <li key={kind} className={open === 0 ? "queue-row nothing" : "queue-row"}>
                   <span className="queue-count">{open}</span>

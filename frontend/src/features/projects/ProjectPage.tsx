@@ -57,7 +57,7 @@ function ProgressTable({ slug }: { slug: string }) {
                 <th scope="row">{t.projects.kinds[kind]}</th>
                 {(["open", "leased", "done", "halted"] as const).map((state) => (
                   <td key={state} className="num">
-                    {number(tasks[kind]?.[state] ?? 0)}
+                    {number(tasks[kind][state])}
                   </td>
                 ))}
               </tr>

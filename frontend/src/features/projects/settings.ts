@@ -21,7 +21,7 @@ export function formOf(project: Project): SettingsFields {
     name: project.name,
     description: project.description,
     flags: project.flags.join(", "),
-    hourly_rate: project.hourly_rate === null ? "" : String(project.hourly_rate),
+    hourly_rate: project.hourly_rate ?? "",
     ...numbers,
     ...switches,
   } as SettingsFields;
