@@ -43,7 +43,7 @@ def _read(module: ModuleType, line: int, value: object) -> Read:
     if isinstance(value, Refusal):
         return Read(line, (), str(value))
     try:
-        if module is not prompts and not isinstance(value, dict):
+        if not isinstance(value, dict) and not (module is prompts and isinstance(value, str)):
             raise Refusal(f"must be an object; found {type(value).__name__}")
         return Read(line, tuple(module.read(value)))
     except Refusal as error:

@@ -1,0 +1,153 @@
+"""Imports: idempotent, whole or refused, frozen for training; and the files of real human feedback where they are."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from contracts import snapshots as files
+from contracts.records import DemonstrationRecord, PromptRecord, RankingRecord
+from labeling.models.answers import Answer
+from labeling.models.prompts import Prompt, RolloutSet
+from labeling.models.work import LabelingTask
+from labeling.selectors import agreement, invariants
+from labeling.services import imports, snapshots
+
+SHARED = Path(os.environ.get("RANKLOOP_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+real = pytest.mark.skipif(not SHARED.is_dir(), reason="RANKLOOP_SHARED_DATA names no folder of public data")
+
+
+@pytest.fixture
+def load(project, now):
+    def load(path, **options):
+        options = {"format": "", "dry_run": False, "open_demonstrations": False, **options}
+        return imports.run(project=project, path=path, name=path.name, by=None, now=now, **options)
+
+    return load
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    rows = [{"prompt": f"Question {n}?", "chosen": "Yes.", "rejected": "No."} for n in range(5)]
+    path.write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, rows[0], {"prompt": "x", "chosen": "a\x00", "rejected": "b"}])
+    )
+    return path
+
+
+def test_importing_twice_stores_once(load, pairs):
+    first, second = load(pairs), load(pairs)
+    assert (first.stored, first.duplicates, first.refused) == (5, 1, 1)
+    assert (second.stored, second.duplicates, second.refused) == (0, 6, 1)
+    assert Answer.objects.count() == RolloutSet.objects.count() == Prompt.objects.count() == 5
+    assert first.reasons == [{"file": "pairs.jsonl", "line": 7, "reason": "contains a NUL or half a surrogate pair"}]
+    assert LabelingTask.objects.count() == 0
+
+
+def test_a_dry_run_counts_the_same_and_stores_nothing(load, pairs):
+    tried = load(pairs, dry_run=True)
+    assert Prompt.objects.count() == Answer.objects.count() == RolloutSet.objects.count() == 0
+    assert tried == load(pairs)
+
+
+def test_imported_preferences_are_in_the_snapshot_of_rankings(load, pairs, project, artifacts, now):
+    load(pairs)
+    snapshot = snapshots.freeze(project=project, kind="rankings", filters={}, by=None, now=now)
+    rows = list(files.read(snapshot.path, RankingRecord))
+    assert len(rows) == snapshot.rows == 5
+    assert [(one.text, one.rank, one.token_ids) for one in rows[0].responses] == [("Yes.", 1, None), ("No.", 2, None)]
+    assert rows[0].labeler == "pairs"
+    with pytest.raises(Exception, match="no rankings"):
+        snapshots.freeze(project=project, kind="rankings", filters={"imported": False}, by=None, now=now)
+
+
+def test_imported_prompts_open_demonstrations_where_asked(load, tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('"Who?"\n"When?"\n"Who?"\n')
+    report = load(path, open_demonstrations=True)
+    assert (report.prompts, report.duplicates) == (2, 1)
+    assert LabelingTask.objects.filter(kind="demonstration").count() == 2
+    load(path, open_demonstrations=True)
+    assert LabelingTask.objects.count() == 2
+    assert not any(invariants.violations().values())
+
+
+def test_what_is_exported_comes_back_the_same(load, pairs, project, tmp_path, now):
+    load(pairs)
+    demonstrations = tmp_path / "alpaca.json"
+    demonstrations.write_text(json.dumps([{"instruction": "Add", "input": "", "output": "2"}]))
+    load(demonstrations)
+    for kind, record in (
+        ("rankings", RankingRecord),
+        ("demonstrations", DemonstrationRecord),
+        ("prompts", PromptRecord),
+    ):
+        one, two = tmp_path / f"{kind}.jsonl", tmp_path / f"{kind}-again.jsonl"
+        call_command("export_data", project=project.slug, kind=kind, output=one)
+        call_command("import_data", one, project=f"copy-of-{kind}", stdout=io.StringIO())
+        call_command("export_data", project=f"copy-of-{kind}", kind=kind, output=two)
+        assert [told(row) for row in files.read(one, record)] == [told(row) for row in files.read(two, record)]
+
+
+def told(record):
+    """A record without the ids that each database gives."""
+    plain = record.to_json()
+    for name in ("id", "prompt_id", "group", "guideline_version"):
+        plain.pop(name, None)
+    for response in plain.get("responses", []):
+        response.pop("id")
+    return plain
+
+
+def test_the_command_says_by_its_exit_status_what_happened(project, pairs, tmp_path, capsys):
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.bin"
+    good.write_text('{"prompt": "Who?", "chosen": "I.", "rejected": "You."}\n')
+    bad.write_bytes(b"\x00")
+    call_command("import_data", good, project="garden")
+    for files_, status in (([pairs], 1), ([bad], 2), ([bad, good, pairs], 2)):
+        with pytest.raises(CommandError) as caught:
+            call_command("import_data", *files_, project="garden", json=True)
+        assert caught.value.returncode == status
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row.get("refused", row.get("error", "")[:7]) for row in rows] == [1, "bad.bin", "bad.bin", 0, 1]
+
+
+@real
+@pytest.mark.parametrize(
+    ("file", "format", "counts"),
+    [
+        ("hh/harmless-base-test.part1.jsonl.gz", "hh", {"rankings": 1156, "prompts": 0, "refused": 0}),
+        ("oasst/en_100_tree.jsonl", "oasst", {"rankings": 128, "prompts": 303, "refused": 0}),
+        ("alpaca_eval/rankings.jsonl", "ranked", {"rankings": 414, "refused": 0}),
+        ("pandalm/testset-v1.json", "pandalm", {"rankings": 545 * 3, "refused": 6}),
+        ("oasst/prompt_lottery_en_250_text.jsonl", "prompts", {"prompts": 120, "refused": 0}),
+        ("rasbt/instruction-data-with-preference.json", "pairs", {"rankings": 568, "refused": 3}),
+        ("llama_factory/dpo_en_demo.json", "pairs", {"rankings": 120, "duplicates": 3, "refused": 0}),
+    ],
+)
+def test_real_files_give_their_known_counts(file, format, counts, load):
+    report = load(SHARED / file)
+    assert report.format == format
+    assert {name: getattr(report, name) for name in counts} == counts
+    again = load(SHARED / file)
+    assert (again.stored, again.duplicates) == (0, report.stored + report.duplicates)
+
+
+@real
+def test_the_message_form_of_the_trees_holds_nothing_new(load):
+    load(SHARED / "oasst/en_100_tree.jsonl")
+    assert load(SHARED / "oasst/en_100_message.jsonl").stored == 0
+
+
+@real
+def test_people_agree_on_pandalm_as_its_makers_report(load, project):
+    load(SHARED / "pandalm/testset-v1.json")
+    found = agreement.of_project(project=project)
+    assert found["sets"] == 545
+    assert found["interval"][0] < found["agreement"] < found["interval"][1]
+    assert found["agreement"] > 0.9
