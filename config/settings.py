@@ -229,6 +229,8 @@ RUN_STALE_SECONDS = env_number("RANKLOOP_RUN_STALE_SECONDS", 6 if CELERY_BROKER_
 RUN_RESEND_SECONDS = env_number("RANKLOOP_RUN_RESEND_SECONDS", 3)
 # How often a worker looks for lost runs and lost messages.
 RUN_REAP_SECONDS = env_number("RANKLOOP_RUN_REAP_SECONDS", 1)
+# A run whose worker was lost in the attempt of this number is not given to another.
+RUN_MOST_ATTEMPTS = env_number("RANKLOOP_RUN_MOST_ATTEMPTS", 20)
 # After a cancel: seconds to save and stop, then seconds after SIGTERM before SIGKILL.
 RUN_CANCEL_SECONDS = env_number("RANKLOOP_RUN_CANCEL_SECONDS", 30)
 RUN_TERM_SECONDS = env_number("RANKLOOP_RUN_TERM_SECONDS", 5)

@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from kombu.transport import filesystem
+from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps
 
 LONGEST_WAIT = 0.5  # seconds
@@ -33,6 +33,12 @@ class Channel(filesystem.Channel):  # type: ignore[misc]
 
 class Transport(filesystem.Transport):  # type: ignore[misc]
     Channel = Channel
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        # kombu shares what it knows of queues among all connections of a process; a connection to another
+        # folder would then not bind its queues there, and messages would go nowhere.
+        self.state = virtual.BrokerState()
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Wait in short turns: a worker looks only between them whether it was asked to stop."""

@@ -223,6 +223,18 @@ def test_the_reaper_takes_up_a_lost_run(stage, settings, outcome):
     assert run.status == outcome
 
 
+def test_a_run_that_takes_down_worker_after_worker_fails_in_the_end(stage, settings):
+    run = start(stage)
+    settings.RUN_MOST_ATTEMPTS = 2
+    now = timezone.now()
+    for attempt in (1, 2):
+        assert runs.claim(run.id, now=now).attempt == attempt
+        now += timedelta(seconds=settings.RUN_STALE_SECONDS + 1)
+        assert runs.requeue_lost(now=now) == 1
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == ("failed", "worker_lost")
+
+
 def test_only_idle_workers_send_again_and_only_for_their_queues(stage, settings, var):
     run = start(stage)
     sent = var / "broker" / "messages"

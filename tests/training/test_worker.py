@@ -80,6 +80,15 @@ def test_a_run_whose_message_was_lost_is_found(stage, start_worker, var):
     assert until(run, lambda run: run.is_final).status == "succeeded"
 
 
+def test_a_run_whose_message_lies_with_a_busy_worker_is_taken_by_an_idle_one(stage, start_worker):
+    start_worker()
+    long, waiting = start(stage, steps=600), start(stage, steps=3)
+    until(long, lambda run: run.status == "running")
+    start_worker()
+    assert until(waiting, lambda run: run.is_final).status == "succeeded"
+    assert Run.objects.get(id=long.id).status == "running"
+
+
 def test_messages_that_come_twice_run_once(stage, start_worker):
     run = start(stage, steps=3)
     for _ in range(5):

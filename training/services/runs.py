@@ -204,6 +204,16 @@ def requeue_lost(*, now: datetime, ours: Collection[uuid.UUID] = ()) -> int:
     """
     lost = Run.objects.filter(Run.lost(now=now)).exclude(id__in=list(ours))
     ended = lost.filter(cancel_requested_at__isnull=False).update(status=Status.CANCELLED, finished_at=now)
+    # A run that takes its worker down with it would do so for ever.
+    ended += lost.filter(attempt__gte=settings.RUN_MOST_ATTEMPTS).update(
+        status=Status.FAILED,
+        finished_at=now,
+        error_code="worker_lost",
+        error_sentence=(
+            f"Its worker was lost again and again, and {settings.RUN_MOST_ATTEMPTS} attempts are enough; "
+            "look whether the run exhausts the machine's memory, then resume it."
+        ),
+    )
     requeued = lost.filter(cancel_requested_at__isnull=True).update(status=Status.QUEUED, sent_at=_long_ago(now))
     return ended + requeued
 
