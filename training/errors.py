@@ -35,6 +35,11 @@ class RunCannotResume(errors.Conflict):
     detail = "Only a failed or cancelled run can be resumed."
 
 
+class NothingToCompare(errors.Conflict):
+    code = "nothing_to_compare"
+    detail = "Only an evaluate run that has succeeded and had a reference policy can be compared by people."
+
+
 class RoundOpen(errors.Conflict):
     code = "round_open"
     detail = "The project has an open round; close it first."

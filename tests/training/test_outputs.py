@@ -1,6 +1,7 @@
 """What a succeeded run leaves in the database: checkpoints with parents, sources, published rollouts."""
 
 import json
+from itertools import product
 
 import pytest
 from django.utils import timezone
@@ -37,9 +38,9 @@ def folder_of(run, settings):
     return folder
 
 
-def write_rollouts(folder, prompts, *, k=2):
+def write_rollouts(folder, prompts, *, k=2, policies=("policy",)):
     with folder.saving_output(kind="rollouts") as output, (output / "rollouts.jsonl").open("w") as stream:
-        for prompt in prompts:
+        for prompt, policy in product(prompts, policies):
             rollouts = tuple(
                 Rollout(
                     index=i,
@@ -51,7 +52,7 @@ def write_rollouts(folder, prompts, *, k=2):
                 )
                 for i in range(k)
             )
-            record = RolloutSetRecord(prompt_id=str(prompt.uuid), rollouts=rollouts)
+            record = RolloutSetRecord(prompt_id=str(prompt.uuid), rollouts=rollouts, policy=policy)
             stream.write(canonical_json(record.to_json()) + "\n")
 
 
@@ -124,6 +125,20 @@ def test_a_hub_model_that_is_sampled_is_an_outside_source(project, settings):
     write_rollouts(folder, [prompt])
     assert finish(run, folder)
     assert Source.objects.get().name == "someone/model"
+
+
+def test_two_evaluated_policies_are_compared_by_people(api, project, settings, alice, caller):
+    policy, reference = a_checkpoint(project, "policy"), a_checkpoint(project, "policy")
+    prompts = [add_prompt(project, "one?", split="heldout"), add_prompt(project, "two?", split="heldout")]
+    run = claimed(project, "evaluate", {"policy": str(policy.id), "reference": str(reference.id)})
+    assert api.post(f"runs/{run.id}/compare").json()["code"] == "nothing_to_compare"
+    folder = folder_of(run, settings)
+    write_rollouts(folder, prompts, k=1, policies=("policy", "reference"))
+    assert finish(run, folder)
+    assert api.post(f"runs/{run.id}/compare").json() == {"opened": 2}
+    assert api.post(f"runs/{run.id}/compare").json() == {"opened": 0}
+    lease = caller(alice).post("projects/garden/next", {"kinds": ["comparison"]}).json()
+    assert lease["task"]["kind"] == "comparison" and len(lease["task"]["responses"]) == 2
 
 
 def test_registering_is_all_or_nothing(project, settings):

@@ -18,7 +18,7 @@ from labeling.models.people import User
 from training.api import shapes
 from training.selectors import access
 from training.selectors import runs as reads
-from training.services import runs
+from training.services import outputs, runs
 
 AFTER = OpenApiParameter("after", OpenApiTypes.INT, description="where the last answer's `next` pointed; 0 at first")
 CURSOR = OpenApiParameter("cursor", OpenApiTypes.INT, description="the last answer's `next`; 0 at first")
@@ -113,6 +113,14 @@ def report(request: Request, run_id: UUID) -> Response:
 def rollouts(request: Request, run_id: UUID) -> Response:
     """Rollout sets of a `sample` or `evaluate` run, with their prompts."""
     return Response(reads.rollouts(access.run(user(request), run_id), cursor=offset(request, "cursor")))
+
+
+@extend_schema(request=None, responses=shapes.Compared)
+@api_view(["POST"])
+def compare(request: Request, run_id: UUID) -> Response:
+    """Open blind comparisons of the two policies of an `evaluate` run; again, it opens none twice."""
+    opened = outputs.open_comparisons(run=access.run(user(request), run_id), now=timezone.now())
+    return Response({"opened": opened})
 
 
 def user(request: Request) -> User:

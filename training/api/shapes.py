@@ -149,6 +149,10 @@ class RolloutPage(s.Serializer):
     next = s.IntegerField(allow_null=True)
 
 
+class Compared(s.Serializer):
+    opened = s.IntegerField(help_text="comparison tasks that are new")
+
+
 class Checkpoint(s.Serializer):
     id = s.UUIDField()
     name = s.CharField()

@@ -18,6 +18,7 @@ from contracts.records import RolloutSetRecord
 from contracts.run_dir import RunDir, verify_manifest
 from labeling.models.prompts import Source
 from labeling.services import rollouts, sources
+from training import errors
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
 from training.services import rounds, runs
@@ -85,24 +86,55 @@ def _register_source(checkpoint: Checkpoint, *, now: datetime) -> Source:
 
 
 def _publish(run: Run, folder: RunDir, *, now: datetime) -> int:
-    """Open a ranking task for each rollout set. A base model or a hub model becomes a source here."""
-    policy = run.input_rows.select_related("checkpoint__source", "checkpoint__project").get(name="policy")
-    checkpoint = policy.checkpoint
-    if checkpoint is None:
-        source = sources.register(project=run.project, kind="outside", name=policy.hub, reference=policy.hub, now=now)
-    else:
-        source = checkpoint.source or _register_source(checkpoint, now=now)
-        Checkpoint.objects.filter(id=checkpoint.id, source__isnull=True).update(source=source)
-    sampling = {name: run.config[name] for name in ("temperature", "max_new_tokens", "rollouts_per_prompt")}
+    """Open a ranking task for each rollout set."""
     return rollouts.publish(
         project=run.project,
-        source=source,
+        source=_source_of(run, "policy", now=now),
         run_id=run.id,
-        sampling={**sampling, "seed": run.seed},
+        sampling=_sampling(run),
         rows=_rollout_sets(folder),
         open_tasks=True,
         now=now,
     )
+
+
+@transaction.atomic
+def open_comparisons(*, run: Run, now: datetime) -> int:
+    """Let people compare the two policies of an `evaluate` run, blind, for an honest win rate.
+
+    Returns how many comparisons are new; doing it again opens none twice.
+    """
+    if run.kind != "evaluate" or run.status != Run.Status.SUCCEEDED:
+        raise errors.NothingToCompare
+    names = list(run.input_rows.values_list("name", flat=True))
+    if "reference" not in names:
+        raise errors.NothingToCompare
+    return rollouts.publish_comparisons(
+        project=run.project,
+        sources={name: _source_of(run, name, now=now) for name in ("policy", "reference")},
+        run_id=run.id,
+        sampling=_sampling(run),
+        rows=_rollout_sets(RunDir(settings.RUNS / str(run.id))),
+        now=now,
+    )
+
+
+def _sampling(run: Run) -> dict[str, Any]:
+    names = ("temperature", "max_new_tokens", "rollouts_per_prompt")
+    return {**{name: run.config[name] for name in names}, "seed": run.seed}
+
+
+def _source_of(run: Run, name: str, *, now: datetime) -> Source:
+    """The source of an input's responses. A base model or a hub model becomes one here."""
+    row = run.input_rows.select_related("checkpoint__source", "checkpoint__project").get(name=name)
+    checkpoint = row.checkpoint
+    if checkpoint is None:
+        return sources.register(project=run.project, kind="outside", name=row.hub, reference=row.hub, now=now)
+    if checkpoint.source is not None:
+        return checkpoint.source
+    source = _register_source(checkpoint, now=now)
+    Checkpoint.objects.filter(id=checkpoint.id).update(source=source)
+    return source
 
 
 def _rollout_sets(folder: RunDir) -> Iterator[RolloutSetRecord]:

@@ -51,7 +51,7 @@ def supervise(run_id: uuid.UUID) -> None:
         # As good as a lost worker: the row stays, goes stale, and is claimed again.
         log.exception("run %s: the database failed; its next attempt goes on", run.id)
     except Exception as error:
-        sentence = f"The worker could not take the run's result: {type(error).__name__}: {error}"
+        sentence = f"The worker could not see the run through: {type(error).__name__}: {error}"
         _fail(run, "supervisor", sentence, process.log_tail(pulse.folder.log))
         raise
     finally:
