@@ -5,45 +5,52 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
+from labeling.models import sql
 from labeling.models.people import User
 from labeling.models.projects import Guideline, Project
-from labeling.models.prompts import Response
-from labeling.models.work import Draft, Kind, LabelingTask, Lease, Slot
+from labeling.models.work import Kind, LabelingTask, Lease, Slot
+
+_SHOWN = """
+    SELECT t.uuid, t.kind, t.policy_draft, t.rollout_set_id, p.uuid, p.messages, d.body
+    FROM labeling_labelingtask t
+    JOIN labeling_prompt p ON p.id = t.prompt_id
+    LEFT JOIN labeling_draft d ON d.task_id = t.id AND d.labeler_id = %s
+    WHERE t.id = %s
+"""
 
 
 def payload(
     *, lease: Lease, project: Project, guideline: Guideline | None, ends: datetime, now: datetime
 ) -> dict[str, Any]:
     """Everything on the labeling screen. Nothing in it tells whose a response is."""
-    uuid, kind, policy_draft, rollout_set, prompt_uuid, messages = LabelingTask.objects.values_list(
-        "uuid", "kind", "policy_draft", "rollout_set_id", "prompt__uuid", "prompt__messages"
-    ).get(pk=lease.task_id)
+    row = sql.first(_SHOWN, [lease.labeler_id, lease.task_id])
+    assert row is not None
+    uuid, kind, policy_draft, rollout_set, prompt_uuid, messages, draft = row
     if lease.guideline_id != (guideline.pk if guideline else None):
         guideline = lease.guideline
-    draft = Draft.objects.filter(task=lease.task_id, labeler=lease.labeler_id).values_list("body", flat=True).first()
     return {
         "token": lease.token,
         "expires_at": ends,
         "lease_seconds": project.lease_seconds,
         "server_time": now,
         "task": {
-            "id": uuid,
+            "id": sql.as_uuid(uuid),
             "kind": kind,
-            "prompt": {"id": prompt_uuid, "messages": messages},
+            "prompt": {"id": sql.as_uuid(prompt_uuid), "messages": sql.as_json(messages)},
             "guideline": {"version": guideline.version, "text": guideline.text} if guideline else None,
             "responses": shown(rollout_set, lease.order_shown) if kind != Kind.DEMONSTRATION else [],
             "policy_draft": policy_draft,
             "settings": rules(project),
         },
-        "draft": draft,
+        "draft": sql.as_json(draft),
     }
 
 
 def shown(rollout_set_id: int, order: list[str]) -> list[dict[str, Any]]:
     """The responses in the order shown."""
-    rows = Response.objects.filter(rollout_set=rollout_set_id).values_list("uuid", "text", "tokens")
-    by_id = {str(uuid): {"id": uuid, "text": text, "tokens": tokens} for uuid, text, tokens in rows}
-    return [by_id[id] for id in order]
+    rows = sql.rows("SELECT uuid, text, tokens FROM labeling_response WHERE rollout_set_id = %s", [rollout_set_id])
+    by_id = {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in rows}
+    return [{"id": id, "text": by_id[id][0], "tokens": by_id[id][1]} for id in order]
 
 
 def rules(project: Project) -> dict[str, Any]:

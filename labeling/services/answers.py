@@ -8,18 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
 from contracts.snapshots import content_hash
 from labeling import errors
+from labeling.models import sql
 from labeling.models.answers import Answer
 from labeling.models.people import User
 from labeling.models.projects import Project
-from labeling.models.work import Draft, Exclusion, Kind, LabelingTask, Lease, Slot
+from labeling.models.work import Exclusion, Kind, LabelingTask, Lease, Slot
 from labeling.services import audit, leases
 from labeling.services.bodies import Body
+from labeling.services.text import is_storable
 
 RATIONALE = 20_000  # characters
 
@@ -34,6 +36,10 @@ class Submission:
     confidence: int | None
     active_ms: int | None
     store_details: Callable[[Answer], None]
+
+
+class _Overtaken(Exception):
+    """The labeler has answered this task already."""
 
 
 Reader = Callable[[Body, LabelingTask], Callable[[Answer], None]]
@@ -53,11 +59,11 @@ def submit(*, token: UUID, labeler: User, kind: Kind, plain: Any, read: Reader, 
     submission = _read(plain, task, body_hash, read)
     try:
         return _settle(lease, labeler, submission, now), False
-    except IntegrityError:
+    except (_Overtaken, IntegrityError) as error:
         # The same submission, or another of the same labeler, committed meanwhile.
         if known := _stored_before(labeler, submission.key, body_hash):
             return known, True
-        if Answer.objects.filter(task=task, labeler=labeler).exists():
+        if isinstance(error, _Overtaken) or Answer.objects.filter(task=task, labeler=labeler).exists():
             raise errors.AlreadyAnswered from None
         raise
 
@@ -103,53 +109,76 @@ def revise(*, answer: Answer, labeler: User, plain: Any, read: Reader, now: date
 
 
 def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) -> Answer:
+    task = lease.task
     with transaction.atomic():
         # Those who answer the same task go one after another: the last of them sees that it is done.
-        task = LabelingTask.objects.select_for_update(no_key=True).get(pk=lease.task_id)
-        outcomes = set(Lease.objects.filter(task=task, labeler=labeler).values_list("outcome", flat=True))
-        if outcomes & {Lease.Outcome.ANSWERED, Lease.Outcome.LATE}:
-            raise (
-                errors.AlreadyAnswered
-                if not _stored_before(labeler, submission.key, submission.body_hash)
-                else IntegrityError
+        if not sql.is_sqlite():
+            sql.first("SELECT id FROM labeling_labelingtask WHERE id = %s FOR NO KEY UPDATE", [task.pk])
+        outcomes = {
+            outcome
+            for (outcome,) in sql.rows(
+                "SELECT outcome FROM labeling_lease WHERE labeler_id = %s AND task_id = %s", [labeler.pk, task.pk]
             )
+        }
+        if outcomes & {Lease.Outcome.ANSWERED, Lease.Outcome.LATE}:
+            raise _Overtaken
         if Lease.Outcome.SKIPPED in outcomes:
             raise errors.AlreadySkipped
         late = not _take_slot(task, lease, labeler, now)
-        answer = Answer.objects.create(
-            project=lease.task.project,
-            kind=task.kind,
-            prompt_id=task.prompt_id,
-            rollout_set_id=task.rollout_set_id,
-            task=task,
-            labeler=labeler,
-            lease=lease,
-            guideline_id=lease.guideline_id,
-            order_shown=lease.order_shown,
-            late=late,
-            created_at=now,
+        values = {
+            "uuid": uuid4(),
+            "project_id": task.project_id,
+            "kind": task.kind,
+            "prompt_id": task.prompt_id,
+            "rollout_set_id": task.rollout_set_id,
+            "task_id": task.pk,
+            "labeler_id": labeler.pk,
+            "lease_id": lease.pk,
+            "guideline_id": lease.guideline_id,
+            "order_shown": lease.order_shown,
+            "late": late,
+            "created_at": now,
             **_common(submission),
-        )
+        }
+        answer = Answer(pk=sql.insert(Answer, **values), **values)
+        answer.task, answer.project = task, task.project
         submission.store_details(answer)
-        Lease.objects.filter(task=task, labeler=labeler).update(
-            outcome=Lease.Outcome.LATE if late else Lease.Outcome.ANSWERED
+        outcome = Lease.Outcome.LATE if late else Lease.Outcome.ANSWERED
+        sql.change(
+            "UPDATE labeling_lease SET outcome = %s WHERE labeler_id = %s AND task_id = %s",
+            [str(outcome), labeler.pk, task.pk],
         )
         if late:
             Exclusion.objects.get_or_create(task=task, labeler=labeler, defaults={"reason": Exclusion.Reason.LATE})
-        elif task.state == LabelingTask.State.OPEN and not task.slots.filter(free_at__isnull=False).exists():
-            LabelingTask.objects.filter(pk=task.pk).update(state=LabelingTask.State.DONE)
-        Draft.objects.filter(task=task, labeler=labeler).delete()
+        else:
+            sql.change(_DONE, [task.pk, task.pk])
+        sql.change("DELETE FROM labeling_draft WHERE task_id = %s AND labeler_id = %s", [task.pk, labeler.pk])
         _tell(answer, labeler, "answer_submitted", now)
     return answer
 
 
+_DONE = """
+    UPDATE labeling_labelingtask SET state = 'done' WHERE id = %s AND state = 'open' AND NOT EXISTS (
+        SELECT 1 FROM labeling_slot s WHERE s.task_id = %s AND s.free_at IS NOT NULL
+    )
+"""
+
+_TAKE_OWN = """
+    UPDATE labeling_slot SET state = 'answered', free_at = NULL
+    WHERE task_id = %s AND labeler_id = %s AND state = 'leased'
+"""
+
+
 def _take_slot(task: LabelingTask, lease: Lease, labeler: User, now: datetime) -> bool:
     """Fill the labeler's own slot, expired or not, else any that is free. False: all are others'."""
-    answered = {"state": Slot.State.ANSWERED, "labeler": labeler, "free_at": None, "token": lease.token}
-    if Slot.objects.filter(task=task, labeler=labeler, state=Slot.State.LEASED).update(**answered):
+    if sql.change(_TAKE_OWN, [task.pk, labeler.pk]):
         return True
     free = Slot.objects.select_for_update(skip_locked=True, no_key=True).filter(task=task, free_at__lte=now).first()
-    return free is not None and bool(Slot.objects.filter(pk=free.pk, free_at__lte=now).update(**answered))
+    return free is not None and bool(
+        Slot.objects.filter(pk=free.pk, free_at__lte=now).update(
+            state=Slot.State.ANSWERED, labeler=labeler, free_at=None, token=lease.token
+        )
+    )
 
 
 def _read(plain: Any, task: LabelingTask, body_hash: str, read: Reader) -> Submission:
@@ -181,9 +210,14 @@ def _common(submission: Submission) -> dict[str, Any]:
     }
 
 
+_KNOWN = "SELECT id FROM labeling_answer WHERE labeler_id = %s AND idempotency_key = %s"
+
+
 def _stored_before(labeler: User, key: str, body_hash: str) -> Answer | None:
-    known = Answer.objects.select_related("task").filter(labeler=labeler, idempotency_key=key[:100]).first()
-    if known is not None and known.body_hash != body_hash:
+    if not is_storable(key) or not sql.first(_KNOWN, [labeler.pk, key[:100]]):
+        return None
+    known = Answer.objects.select_related("task").get(labeler=labeler, idempotency_key=key[:100])
+    if known.body_hash != body_hash:
         raise errors.KeyReused(fields={"idempotency_key": "came before with another body"})
     return known
 

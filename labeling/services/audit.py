@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from labeling.models import sql
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.records import AuditEntry, OutboxEvent
@@ -17,11 +18,17 @@ def note(
     now: datetime,
     details: dict[str, Any] | None = None,
 ) -> None:
-    AuditEntry.objects.create(
-        project=project, actor=actor, action=action, subject=subject, details=details or {}, created_at=now
+    sql.insert(
+        AuditEntry,
+        project_id=project.pk if project else None,
+        actor_id=actor.pk if actor else None,
+        action=action,
+        subject=subject,
+        details=details or {},
+        created_at=now,
     )
 
 
 def announce(*, project: Project, kind: str, payload: dict[str, Any], now: datetime) -> None:
     """Leave an event for whoever follows the project's events."""
-    OutboxEvent.objects.create(project=project, kind=kind, payload=payload, created_at=now)
+    sql.insert(OutboxEvent, project_id=project.pk, kind=kind, payload=payload, created_at=now)

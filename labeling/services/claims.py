@@ -9,12 +9,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from labeling.models import sql
 from labeling.models.work import Kind
 
 _FITS = """
@@ -70,9 +70,9 @@ def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends:
     """Renew what the labeler holds, expired or not, as long as nobody took it; returns its token."""
     marks = ", ".join(["%s"] * len(kinds))
     with connection.cursor() as cursor:
-        cursor.execute(_UNFINISHED.format(kinds=marks), [_time(ends), labeler_id, project_id, *map(str, kinds)])
+        cursor.execute(_UNFINISHED.format(kinds=marks), [sql.time(ends), labeler_id, project_id, *map(str, kinds)])
         row = cursor.fetchone()
-    return _as_uuid(row[0]) if row else None
+    return sql.as_uuid(row[0]) if row else None
 
 
 def claim(
@@ -86,8 +86,8 @@ def claim(
     ends: datetime,
 ) -> Claim | None:
     """Lease the best slot, or with probability `random_share` one drawn at random; None where none fits."""
-    fits = [project_id, str(kind), _time(now), labeler_id, labeler_id]
-    lease = [labeler_id, token.hex if _sqlite() else token, _time(ends)]
+    fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
+    lease = [labeler_id, sql.key(token), sql.time(ends)]
     at_random = random_share > 0 and random.random() < random_share
     with connection.cursor() as cursor:
         row = None
@@ -108,14 +108,14 @@ def claim(
 
 def _claim(cursor: CursorWrapper, how: dict[str, str], fits: list, lease: list, beyond: list) -> tuple | None:
     statement = _CLAIM[connection.vendor].format(fits=_FITS, **how)
-    values = [*lease, *fits, *beyond] if _sqlite() else [*fits, *beyond, *lease]
+    values = [*lease, *fits, *beyond] if sql.is_sqlite() else [*fits, *beyond, *lease]
     cursor.execute(statement, values)
     return cursor.fetchone()
 
 
 def _gap(cursor: CursorWrapper, fits: list, shuffle: float) -> float:
     """How much of the circle leads to a slot: the distance from the waiting slot before it."""
-    indexed = "INDEXED BY slot_by_shuffle" if _sqlite() else ""
+    indexed = "INDEXED BY slot_by_shuffle" if sql.is_sqlite() else ""
     cursor.execute(_BEFORE.format(fits=_FITTED, beyond="AND s.shuffle < %s", indexed=indexed), [*fits, shuffle])
     row = cursor.fetchone()
     if row is not None:
@@ -123,15 +123,3 @@ def _gap(cursor: CursorWrapper, fits: list, shuffle: float) -> float:
     cursor.execute(_BEFORE.format(fits=_FITTED, beyond="", indexed=indexed), fits)
     row = cursor.fetchone()
     return 1.0 if row is None else 1.0 + shuffle - row[0]
-
-
-def _sqlite() -> bool:
-    return connection.vendor == "sqlite"
-
-
-def _time(moment: datetime) -> Any:
-    return connection.ops.adapt_datetimefield_value(moment)
-
-
-def _as_uuid(value: UUID | str) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, transaction
 
 from labeling import errors
+from labeling.models import sql
 from labeling.models.people import User
 from labeling.models.projects import Project
-from labeling.models.prompts import Response
 from labeling.models.work import Draft, Exclusion, Kind, LabelingTask, Lease, Skip, Slot
 from labeling.services import audit, claims, tasks
 
@@ -57,18 +57,18 @@ def _acquire(
             ends=ends,
         )
         if claim is not None:
-            lease = Lease.objects.create(
-                token=claim.token,
-                slot_id=claim.slot_id,
-                task_id=claim.task_id,
-                labeler=labeler,
-                guideline_id=guideline_id,
-                order_shown=_order(claim.task_id, kind, labeler),
-                drawn_at_random=claim.drawn_at_random,
-                selection_probability=claim.probability,
-                created_at=now,
-            )
-            return lease, ends
+            values = {
+                "token": claim.token,
+                "slot_id": claim.slot_id,
+                "task_id": claim.task_id,
+                "labeler_id": labeler.pk,
+                "guideline_id": guideline_id,
+                "order_shown": _order(claim.task_id, kind, labeler),
+                "drawn_at_random": claim.drawn_at_random,
+                "selection_probability": claim.probability,
+                "created_at": now,
+            }
+            return Lease(pk=sql.insert(Lease, **values), **values), ends
     return None
 
 
@@ -76,10 +76,7 @@ def renew(*, token: UUID, labeler: User, now: datetime) -> datetime:
     """Begin the lease's time anew; returns its end. An expired lease that nobody took since is renewed too."""
     lease = mine(token=token, labeler=labeler)
     ends = now + timedelta(seconds=lease.task.project.lease_seconds)
-    renewed = Slot.objects.filter(pk=lease.slot_id, token=token, labeler=labeler, state=Slot.State.LEASED).update(
-        free_at=ends
-    )
-    if not renewed:
+    if not _extend(lease, ends):
         raise _why_lost(lease)
     return ends
 
@@ -91,10 +88,7 @@ def save_draft(*, token: UUID, labeler: User, body: Any, now: datetime) -> datet
         raise _why_lost(lease)
     Draft.objects.update_or_create(task_id=lease.task_id, labeler=labeler, defaults={"body": body, "saved_at": now})
     ends = now + timedelta(seconds=lease.task.project.lease_seconds)
-    renewed = Slot.objects.filter(pk=lease.slot_id, token=token, labeler=labeler, state=Slot.State.LEASED).update(
-        free_at=ends
-    )
-    return ends if renewed else None
+    return ends if _extend(lease, ends) else None
 
 
 def skip(*, token: UUID, labeler: User, reason: str, comment: str, now: datetime) -> Skip:
@@ -126,14 +120,67 @@ def skip(*, token: UUID, labeler: User, reason: str, comment: str, now: datetime
     return stored
 
 
+_MINE = """
+    SELECT l.id, l.slot_id, l.task_id, l.labeler_id, l.guideline_id, l.order_shown, l.outcome,
+        t.uuid, t.kind, t.prompt_id, t.rollout_set_id, t.policy_draft, t.state,
+        p.id, p.uuid, p.slug, p.status, p.lease_seconds, p.skips_to_halt, p.allow_ties, p.allow_partial,
+        p.allow_unacceptable, p.flags, p.likert_points, p.ask_rationale, p.ask_confidence
+    FROM labeling_lease l
+    JOIN labeling_labelingtask t ON t.id = l.task_id
+    JOIN labeling_project p ON p.id = t.project_id
+    WHERE l.token = %s
+"""
+
+
 def mine(*, token: UUID, labeler: User) -> Lease:
-    """The lease with this token, if it is this labeler's; with its task, project and prompt."""
-    lease = Lease.objects.select_related("task__project").filter(token=token).first()
-    if lease is None:
+    """The lease with this token, if it is this labeler's; with its task and the project's rules of labeling."""
+    row = sql.first(_MINE, [sql.key(token)])
+    if row is None:
         raise errors.LeaseUnknown(fields={"token": "is not the token of a lease"})
-    if lease.labeler_id != labeler.pk:
+    if row[3] != labeler.pk:
         raise errors.LeaseOfAnother(fields={"token": "belongs to somebody else"})
-    return lease
+    project = Project(
+        pk=row[13],
+        uuid=sql.as_uuid(row[14]),
+        slug=row[15],
+        status=row[16],
+        lease_seconds=row[17],
+        skips_to_halt=row[18],
+        allow_ties=bool(row[19]),
+        allow_partial=bool(row[20]),
+        allow_unacceptable=bool(row[21]),
+        flags=sql.as_json(row[22]),
+        likert_points=row[23],
+        ask_rationale=bool(row[24]),
+        ask_confidence=bool(row[25]),
+    )
+    task = LabelingTask(
+        pk=row[2],
+        uuid=sql.as_uuid(row[7]),
+        project=project,
+        kind=row[8],
+        prompt_id=row[9],
+        rollout_set_id=row[10],
+        policy_draft=row[11],
+        state=row[12],
+    )
+    return Lease(
+        pk=row[0],
+        token=token,
+        slot_id=row[1],
+        task=task,
+        labeler=labeler,
+        guideline_id=row[4],
+        order_shown=sql.as_json(row[5]),
+        outcome=row[6],
+    )
+
+
+def _extend(lease: Lease, ends: datetime) -> bool:
+    """False: the slot is not this lease's any more."""
+    values = [sql.time(ends), lease.slot_id, sql.key(lease.token)]
+    statement = "UPDATE labeling_slot SET free_at = %s WHERE id = %s AND token = %s AND state = 'leased'"
+    return bool(sql.change(statement, values))
 
 
 def _why_lost(lease: Lease) -> errors.Refused:
@@ -144,13 +191,16 @@ def _why_lost(lease: Lease) -> errors.Refused:
     return errors.LeaseLost(fields={"token": "expired, and the slot went to somebody else or was withdrawn"})
 
 
+_RESPONSES = """
+    SELECT r.uuid FROM labeling_response r JOIN labeling_labelingtask t ON t.rollout_set_id = r.rollout_set_id
+    WHERE t.id = %s ORDER BY r."index"
+"""
+
+
 def _order(task_id: int, kind: Kind, labeler: User) -> list[str]:
     """Response ids, shuffled per labeler and task: handed out again, a task looks the same."""
     if kind == Kind.DEMONSTRATION:
         return []
-    ids = [
-        str(uuid)
-        for uuid in Response.objects.filter(rollout_set__tasks=task_id).order_by("index").values_list("uuid", flat=True)
-    ]
+    ids = [str(sql.as_uuid(uuid)) for (uuid,) in sql.rows(_RESPONSES, [task_id])]
     random.Random(f"{task_id}:{labeler.uuid}").shuffle(ids)
     return ids

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from labeling.models import sql
 from labeling.models.answers import Answer, RankedResponse
 from labeling.models.people import User
 from labeling.models.projects import Project
-from labeling.models.prompts import Response
 from labeling.models.work import Kind, LabelingTask
 from labeling.services import answers
 from labeling.services.bodies import Body
@@ -40,23 +40,29 @@ def storing(
     """One row per response of the set, whether ranked or not."""
 
     def store(answer: Answer) -> None:
-        RankedResponse.objects.bulk_create(
-            RankedResponse(
-                answer=answer,
-                response_id=key,
-                rank=ranks.get(id),
-                unacceptable=id in unacceptable,
-                **marks.get(id, {}),
-            )
-            for id, key in responses.items()
+        sql.insert_many(
+            RankedResponse,
+            [
+                {
+                    "answer_id": answer.pk,
+                    "response_id": key,
+                    "rank": ranks.get(id),
+                    "unacceptable": id in unacceptable,
+                    "likert": marks.get(id, {}).get("likert"),
+                    "flags": marks.get(id, {}).get("flags", []),
+                }
+                for id, key in responses.items()
+            ],
         )
 
     return store
 
 
 def response_keys(task: LabelingTask) -> dict[str, int]:
-    rows = Response.objects.filter(rollout_set=task.rollout_set_id).order_by("index").values_list("uuid", "pk")
-    return {str(uuid): pk for uuid, pk in rows}
+    rows = sql.rows(
+        'SELECT uuid, id FROM labeling_response WHERE rollout_set_id = %s ORDER BY "index"', [task.rollout_set_id]
+    )
+    return {str(sql.as_uuid(uuid)): pk for uuid, pk in rows}
 
 
 def read_marks(body: Body, task: LabelingTask, responses: dict[str, int]) -> dict[str, dict[str, Any]]:
