@@ -207,8 +207,9 @@ class Relay(TrainerCallback):
         self.loss = float(logs["loss"])
         if not math.isfinite(self.loss):
             raise SftError(f"the loss became {self.loss} at step {state.global_step}; lower learning_rate")
-        names = {"grad_norm": "gradient_norm", "mean_token_accuracy": "token_accuracy", "num_tokens": "tokens"}
-        values = {names.get(name, name): float(value) for name, value in logs.items() if name != "total_flos"}
+        names = {"grad_norm": "gradient_norm", "mean_token_accuracy": "token_accuracy"}
+        # TRL counts tokens from 0 again after a resume.
+        values = {names.get(name, name): float(value) for name, value in logs.items() if name != "num_tokens"}
         self.run_dir.add_metrics(state.global_step, **values)
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:

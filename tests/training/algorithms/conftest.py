@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -145,33 +146,40 @@ def make_run(folder: Path, kind: str, config: dict[str, Any], inputs: dict[str, 
     return run_dir
 
 
-def start(run_dir: RunDir, **environment: str) -> subprocess.Popen:
+def start(run_dir: RunDir) -> subprocess.Popen:
     """The process that a supervisor starts, with its output in log.txt."""
     with run_dir.log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "training.algorithms", str(run_dir.path)],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **environment},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
             stdout=log,
             stderr=log,
         )
 
 
-def finish(run_dir: RunDir, **environment: str) -> int:
-    return start(run_dir, **environment).wait(120)
+def finish(run_dir: RunDir) -> int:
+    """The same entry in this process, which has paid for its imports."""
+    from training.algorithms.__main__ import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return main([str(run_dir.path)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def wait_for(condition: Any, *, seconds: float = 60) -> None:
+def wait_for(condition: Any, *, seconds: float = 120, pause: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def kill_when(run_dir: RunDir, condition: Any) -> None:
     """Start the run and kill it with -9 once the condition holds."""
     process = start(run_dir)
-    wait_for(lambda: condition() or process.poll() is not None)
+    wait_for(lambda: condition() or process.poll() is not None, pause=0.002)
     assert process.poll() is None, run_dir.log.read_text()
     process.kill()
     process.wait()
