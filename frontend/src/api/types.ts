@@ -1,4 +1,4 @@
-/** What the server says, by noun: short names for the generated schema. `npm run types` makes that anew. */
+/** What the server says, by noun: short names for the generated schema. `make schema` makes that anew. */
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];

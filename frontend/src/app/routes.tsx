@@ -2,6 +2,7 @@
 import { type ComponentType, createElement } from "react";
 import { createBrowserRouter } from "react-router";
 import type { Role } from "../api/types";
+import { Loading } from "../components/ErrorNotice";
 import { HomePage } from "../features/home/HomePage";
 import { RouteError } from "./ErrorBoundary";
 import { NotFound } from "./NotFound";
@@ -24,6 +25,7 @@ export const router = createBrowserRouter([
   {
     element: <Shell />,
     errorElement: <RouteError />,
+    HydrateFallback: Loading,
     children: [
       { path: "/", element: <HomePage /> },
       { path: "/p/:slug/work", element: <WorkPage /> },

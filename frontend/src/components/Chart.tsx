@@ -5,6 +5,8 @@ import "uplot/dist/uPlot.min.css";
 import { number } from "./format";
 
 const HEIGHT = 170;
+/** Below this many values each one gets a dot; a single value has no line. */
+const FEW = 25;
 
 export function Chart(props: { steps: number[]; values: number[]; label: string; syncKey: string }) {
   const { steps, values, label, syncKey } = props;
@@ -82,7 +84,10 @@ function options(
       { ...axis, space: 60, size: 26 },
       { ...axis, space: 34, size: 58, values: (_, ticks) => ticks.map((tick) => number(tick)) },
     ],
-    series: [{}, { stroke: color("--accent"), width: 2, points: { show: false } }],
+    series: [
+      {},
+      { stroke: color("--accent"), width: 2, points: { show: (self) => self.data[0].length < FEW, size: 6 } },
+    ],
     hooks: {
       setCursor: [
         (self) => {

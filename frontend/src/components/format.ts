@@ -25,7 +25,9 @@ export function number(value: unknown): string {
   if (!Number.isFinite(value)) return "–";
   if (Number.isInteger(value)) return value.toLocaleString();
   const size = Math.abs(value);
-  return size !== 0 && (size < 0.001 || size >= 100_000) ? value.toExponential(2) : value.toPrecision(4);
+  return size !== 0 && (size < 0.001 || size >= 10_000_000)
+    ? value.toExponential(2)
+    : value.toLocaleString(undefined, { maximumSignificantDigits: 4 });
 }
 
 export function bytes(count: number): string {

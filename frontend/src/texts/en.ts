@@ -11,6 +11,15 @@ function counted(n: number, one: string, many: string): string {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
+const ACRONYMS: Record<string, string> = {
+  bf16: "bf16",
+  ece: "ECE",
+  eos: "EOS",
+  gae: "GAE",
+  kl: "KL",
+  lora: "LoRA",
+};
+
 const KINDS: Record<string, string> = {
   pretrain: "Pretrain",
   sft: "Fine-tune (SFT)",
@@ -257,7 +266,11 @@ export const t = {
 
   /** Names of kinds, options and measures are the server's own words, such as `reward_model`. */
   words: (name: string) => {
-    const words = name.replaceAll("_", " ").replaceAll("/", ": ");
+    const words = name
+      .split(/[_ ]/)
+      .map((word) => ACRONYMS[word] ?? word)
+      .join(" ")
+      .replaceAll("/", ": ");
     return words.charAt(0).toUpperCase() + words.slice(1);
   },
 
@@ -312,7 +325,8 @@ export const t = {
     starting: "Starting…",
     seedHelp: "Leave empty for a random one; it is stored either way.",
     nameHelp: "Leave empty for a name by kind and number.",
-    obvious: "The only or newest one that fits",
+    obvious: "The only one that fits",
+    choose: "Choose one…",
     freezeNow: "The project's data as of now",
     none: "None",
     hub: "Hugging Face name or directory",

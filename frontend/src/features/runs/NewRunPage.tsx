@@ -32,11 +32,17 @@ export function NewRunPage() {
               <input
                 type="radio"
                 name="kind"
+                aria-labelledby={`kind-${each.kind}`}
+                aria-describedby={`kind-${each.kind}-help`}
                 checked={each.kind === chosen}
                 onChange={() => setSearch({ kind: each.kind }, { replace: true })}
               />
-              <span className="kind-name">{t.kind(each.kind)}</span>
-              <span className="kind-help">{each.help}</span>
+              <span className="kind-name" id={`kind-${each.kind}`}>
+                {t.kind(each.kind)}
+              </span>
+              <span className="kind-help" id={`kind-${each.kind}-help`}>
+                {each.help}
+              </span>
             </label>
           ))}
         </fieldset>

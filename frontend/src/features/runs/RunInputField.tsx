@@ -22,7 +22,8 @@ export function RunInputField(props: {
   const hub = hubName(value);
   const [outside, setOutside] = useState(hub !== null);
   const options = useOptions(slug, rule, model, corpus);
-  const auto = rule.required ? (model || corpus ? t.newRun.obvious : t.newRun.freezeNow) : t.newRun.none;
+  const found = options.length > 1 ? t.newRun.choose : t.newRun.obvious;
+  const auto = !rule.required ? t.newRun.none : model || corpus ? found : t.newRun.freezeNow;
   return (
     <Field label={t.words(name)} help={rule.help} error={error}>
       {(control) => (
