@@ -10,14 +10,19 @@ POLICY = (
 )
 
 
-def content_security_policy(
+def headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """No inline script and nothing from elsewhere: text that a model wrote can never run."""
+    """A content security policy, so that text a model wrote can never run: no inline script, nothing from elsewhere.
+
+    And the content's length, without which servers send the body in chunks.
+    """
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
     return respond

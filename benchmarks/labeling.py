@@ -1,0 +1,284 @@
+"""Hand-out under load: M labelers lease and rank over HTTP against a freshly started server, without think time.
+
+One JSON line per run. The server is the embedded default's (granian, SQLite), and PostgreSQL's where DATABASE_URL
+names an empty database. LABELERS="1 8 32" and SECONDS=5 change the runs. `SCALE=1` compares the latency of next-task
+with 1,000 and with 1,000,000 open slots instead.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+K, WORDS = 5, 120
+WORKERS = 2
+
+
+class Connection:
+    """HTTP/1.1 on one socket, no more of it than this needs: the driver must not be what is measured."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self.port, self.token = port, token
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.socket.makefile("rb")
+
+    def post(self, route: str, body: bytes) -> tuple[int, bytes]:
+        head = (
+            f"POST /api/v1/{route} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self.socket.sendall(head.encode() + body)
+        status = int(self.stream.readline().split()[1])
+        length = 0
+        while (line := self.stream.readline()) != b"\r\n":
+            if line[:15].lower() == b"content-length:":
+                length = int(line[15:])
+        return status, self.stream.read(length)
+
+
+class Labeler(threading.Thread):
+    """Leases and ranks until told to stop, or until nothing waits."""
+
+    def __init__(self, port: int, token: str, barrier: threading.Barrier, until: list[float]) -> None:
+        super().__init__(daemon=True)
+        self.connection, self.barrier, self.until = Connection(port, token), barrier, until
+        self.cycles: list[float] = []
+        self.nexts: list[float] = []
+        self.sent: dict[str, dict[str, int]] = {}
+        self.slots: list[str] = []
+        self.wasted = self.errors = 0
+
+    def run(self) -> None:
+        self.barrier.wait()
+        while time.perf_counter() < self.until[0]:
+            began = time.perf_counter()
+            status, block = self.connection.post("projects/bench/next", b"{}")
+            self.nexts.append(time.perf_counter() - began)
+            if status == 204:
+                return
+            if status != 200:
+                self.errors += 1
+                continue
+            lease = json.loads(block)
+            self.slots.append(lease["token"])
+            ranks = {response["id"]: place for place, response in enumerate(lease["task"]["responses"], start=1)}
+            key = uuid.uuid4().hex
+            body = json.dumps({"idempotency_key": key, "ranks": ranks, "active_ms": 1000}).encode()
+            status, block = self.connection.post(f"leases/{lease['token']}/ranking", body)
+            if status != 201:
+                self.errors += 1
+                continue
+            self.sent[key] = ranks
+            self.wasted += json.loads(block)["late"]
+            self.cycles.append(time.perf_counter() - began)
+
+
+def main() -> None:
+    seconds = float(os.environ.get("SECONDS", "5"))
+    if os.environ.get("SCALE") == "1":
+        for slots in (1_000, 1_000_000):
+            print(json.dumps(measure_next(slots)), flush=True)
+        return
+    for labelers in map(int, os.environ.get("LABELERS", "1 8 32").split()):
+        print(json.dumps(measure(labelers, seconds)), flush=True)
+
+
+def measure(labelers: int, seconds: float) -> dict[str, Any]:
+    with system(tasks=int(seconds * 1_500), labelers=labelers) as (port, tokens, server):
+        people, elapsed, cpu = drive(port, tokens, server, seconds)
+        cycles = sorted(cycle for person in people for cycle in person.cycles)
+        lost, altered, doubled = verify(people)
+        return {
+            "database": django_vendor(),
+            "labelers": labelers,
+            "cycles_per_s": round(len(cycles) / elapsed, 1),
+            **{f"p{share}_ms": round(cycles[int(len(cycles) * share / 100)] * 1000, 2) for share in (50, 95, 99)},
+            "cpu_ms_per_cycle": round(cpu * 1000 / len(cycles), 2),
+            "lost": lost,
+            "altered": altered,
+            "double_handouts": doubled,
+            "wasted": sum(person.wasted for person in people),
+            "errors": sum(person.errors for person in people),
+        }
+
+
+def measure_next(slots: int) -> dict[str, Any]:
+    """Latency of next-task for one labeler with a backlog of `slots`."""
+    with system(tasks=slots, labelers=1) as (port, tokens, server):
+        (person,), _, _ = drive(port, tokens, server, 5.0)
+        nexts = sorted(person.nexts)
+        return {
+            "open_slots": slots,
+            "next_p50_ms": round(nexts[len(nexts) // 2] * 1000, 3),
+            "database": django_vendor(),
+        }
+
+
+def drive(port: int, tokens: list[str], server: psutil.Process, seconds: float) -> tuple[list[Labeler], float, float]:
+    """All labelers from a barrier start, after a short warm-up. Returns them, the time and the server's CPU seconds."""
+    until = [time.perf_counter() + 0.5]
+    for token in tokens[:WORKERS]:
+        warm = Labeler(port, token, threading.Barrier(1), until)
+        warm.start()
+        warm.join()
+    until[0] = time.perf_counter() + 3_600
+    barrier = threading.Barrier(len(tokens) + 1)
+    people = [Labeler(port, token, barrier, until) for token in tokens]
+    for person in people:
+        person.start()
+    before = cpu_seconds(server)
+    barrier.wait()
+    began = time.perf_counter()
+    until[0] = began + seconds
+    for person in people:
+        person.join()
+    elapsed = time.perf_counter() - began
+    return people, elapsed, cpu_seconds(server) - before
+
+
+def cpu_seconds(server: psutil.Process) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in [server, *server.children(recursive=True)])
+
+
+def verify(people: list[Labeler]) -> tuple[int, int, int]:
+    """Answers that the server took and does not have, that differ from what was sent, and promises broken."""
+    from labeling.models.answers import Answer
+    from labeling.selectors import invariants
+
+    stored = {
+        answer.idempotency_key: {str(one.response.uuid): one.rank for one in answer.ranked.all()}
+        for answer in Answer.objects.prefetch_related("ranked__response").iterator(chunk_size=1_000)
+    }
+    sent = {key: ranks for person in people for key, ranks in person.sent.items()}
+    lost = sum(key not in stored for key in sent)
+    altered = sum(key in stored and stored[key] != ranks for key, ranks in sent.items())
+    leases = [token for person in people for token in person.slots]
+    return lost, altered, len(leases) - len(set(leases)) + sum(invariants.violations().values())
+
+
+def django_vendor() -> str:
+    from django.db import connection
+
+    return connection.vendor
+
+
+@contextmanager
+def system(*, tasks: int, labelers: int) -> Iterator[tuple[int, list[str], psutil.Process]]:
+    """A fresh database with `tasks` tasks, and a server on it: its port, the labelers' tokens, its process."""
+    with tempfile.TemporaryDirectory(prefix="rankloop-bench-") as folder:
+        os.environ.update(RANKLOOP_VAR=folder, RANKLOOP_HOSTS="localhost", RANKLOOP_LOG_LEVEL="ERROR")
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        set_up = [sys.executable, "-m", "benchmarks.labeling", "--set-up", str(tasks), str(labelers)]
+        tokens = json.loads(subprocess.run(set_up, cwd=ROOT, env=environment, check=True, capture_output=True).stdout)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = f"--interface wsgi --port {port} --workers {WORKERS} --blocking-threads 1 --no-ws --log-level error"
+        command = [Path(sys.executable).parent / "granian", *options.split(), "config.wsgi:application"]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(port)
+            connect(folder)
+            yield port, tokens, psutil.Process(server.pid)
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def connect(folder: str) -> None:
+    """Point this process' Django at the run's database."""
+    import django
+    from django.conf import settings
+    from django.db import connections
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    if not settings.configured or not hasattr(django, "_rankloop_bench"):
+        django.setup()
+        django._rankloop_bench = True  # type: ignore[attr-defined]
+    if "sqlite" in connections.databases["default"]["ENGINE"]:
+        connections["default"].close()
+        connections.databases["default"]["NAME"] = str(Path(folder) / "rankloop.sqlite3")
+        del connections["default"]
+
+
+def set_up(tasks: int, labelers: int) -> list[str]:
+    """Make the database's content; runs in a process of its own."""
+    import random
+
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from labeling.models.people import Membership, User
+    from labeling.models.projects import Project
+    from labeling.models.prompts import Prompt, Response, RolloutSet
+    from labeling.models.work import Kind
+    from labeling.services import people, sources
+    from labeling.services import tasks as opening
+
+    call_command("migrate", verbosity=0)
+    call_command("flush", verbosity=0, interactive=False)
+    now, generator = timezone.now(), random.Random(0)
+    project = Project.objects.create(slug="bench", name="Bench", created_at=now, k=K, overlap=1)
+    source = sources.register(project=project, kind="outside", name="bench", reference="bench", now=now)
+    tokens = []
+    for number in range(labelers):
+        user = User.objects.create(username=f"labeler{number}", password="!")
+        Membership.objects.create(project=project, user=user, role="labeler")
+        tokens.append(people.make_token(person=user, name="bench", now=now)[1])
+    words = ["soil", "water", "garden", "season", "harvest", "patience", "green", "light"]
+    texts = [" ".join(generator.choices(words, k=WORDS)) for _ in range(50)]
+    for start in range(0, tasks, 5_000):
+        numbers = range(start, min(start + 5_000, tasks))
+        prompts = Prompt.objects.bulk_create(
+            Prompt(project=project, content_hash=str(n), split="train", created_at=now,
+                   messages=[{"role": "user", "content": f"Question {n}?", "name": ""}])
+            for n in numbers
+        )  # fmt: skip
+        sets = RolloutSet.objects.bulk_create(
+            RolloutSet(project=project, prompt=prompt, content_hash=prompt.content_hash, created_at=now)
+            for prompt in prompts
+        )
+        # Responses only where labelers will come by; a backlog of a million tasks need not hold five million texts.
+        Response.objects.bulk_create(
+            Response(rollout_set=row, index=index, text=generator.choice(texts), source=source, tokens=WORDS)
+            for row in sets
+            for index in range(K if tasks <= 100_000 or start < 20_000 else 1)
+        )
+        opening.open_for_sets(project=project, kind=Kind.RANKING, rollout_sets=sets, priority=0.0, now=now)
+    return tokens
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--set-up"]:
+        print(json.dumps(set_up(int(sys.argv[2]), int(sys.argv[3]))))
+    else:
+        main()
