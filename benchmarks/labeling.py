@@ -7,11 +7,11 @@ with 1,000 and with 1,000,000 open slots instead.
 
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,64 +26,88 @@ K, WORDS = 5, 120
 WORKERS = 2
 
 
-class Connection:
-    """HTTP/1.1 on one socket, no more of it than this needs: the driver must not be what is measured."""
+class Labeler:
+    """One keep-alive connection that leases and ranks in turn; no more HTTP than this needs."""
 
     def __init__(self, port: int, token: str) -> None:
-        self.port, self.token = port, token
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream = self.socket.makefile("rb")
-
-    def post(self, route: str, body: bytes) -> tuple[int, bytes]:
-        head = (
-            f"POST /api/v1/{route} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self.socket.sendall(head.encode() + body)
-        status = int(self.stream.readline().split()[1])
-        length = 0
-        while (line := self.stream.readline()) != b"\r\n":
-            if line[:15].lower() == b"content-length:":
-                length = int(line[15:])
-        return status, self.stream.read(length)
-
-
-class Labeler(threading.Thread):
-    """Leases and ranks until told to stop, or until nothing waits."""
-
-    def __init__(self, port: int, token: str, barrier: threading.Barrier, until: list[float]) -> None:
-        super().__init__(daemon=True)
-        self.connection, self.barrier, self.until = Connection(port, token), barrier, until
+        self.head = f"Host: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+        self.received = b""
+        self.began = 0.0
+        self.sending: tuple[str, dict[str, int]] | None = None  # what a submission under way says; None: it asks
         self.cycles: list[float] = []
         self.nexts: list[float] = []
         self.sent: dict[str, dict[str, int]] = {}
-        self.slots: list[str] = []
+        self.tokens: list[str] = []
         self.wasted = self.errors = 0
 
-    def run(self) -> None:
-        self.barrier.wait()
-        while time.perf_counter() < self.until[0]:
-            began = time.perf_counter()
-            status, block = self.connection.post("projects/bench/next", b"{}")
-            self.nexts.append(time.perf_counter() - began)
+    def ask(self) -> None:
+        self.began, self.sending = time.perf_counter(), None
+        self._post("projects/bench/next", b"{}")
+
+    def read(self) -> bool:
+        """Take what came, and answer it when it is whole. False: nothing waits any more."""
+        self.received += self.socket.recv(1 << 16)
+        head, separator, body = self.received.partition(b"\r\n\r\n")
+        if not separator:
+            return True
+        lowered = head.lower()
+        at = lowered.find(b"content-length:")
+        length = int(lowered[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+        if len(body) < length:
+            return True
+        self.received = b""
+        return self._handle(int(head.split(b" ", 2)[1]), body)
+
+    def _handle(self, status: int, body: bytes) -> bool:
+        if self.sending is None:
+            self.nexts.append(time.perf_counter() - self.began)
             if status == 204:
-                return
-            if status != 200:
-                self.errors += 1
-                continue
-            lease = json.loads(block)
-            self.slots.append(lease["token"])
-            ranks = {response["id"]: place for place, response in enumerate(lease["task"]["responses"], start=1)}
-            key = uuid.uuid4().hex
-            body = json.dumps({"idempotency_key": key, "ranks": ranks, "active_ms": 1000}).encode()
-            status, block = self.connection.post(f"leases/{lease['token']}/ranking", body)
-            if status != 201:
-                self.errors += 1
-                continue
+                return False
+            if status == 200:
+                self._rank(json.loads(body))
+                return True
+        elif status == 201:
+            key, ranks = self.sending
             self.sent[key] = ranks
-            self.wasted += json.loads(block)["late"]
-            self.cycles.append(time.perf_counter() - began)
+            self.wasted += b'"late":true' in body
+            self.cycles.append(time.perf_counter() - self.began)
+            self.ask()
+            return True
+        self.errors += 1
+        self.ask()
+        return True
+
+    def _rank(self, lease: dict[str, Any]) -> None:
+        self.tokens.append(lease["token"])
+        ranks = {response["id"]: place for place, response in enumerate(lease["task"]["responses"], start=1)}
+        self.sending = uuid.uuid4().hex, ranks
+        body = json.dumps({"idempotency_key": self.sending[0], "ranks": ranks, "active_ms": 1000}).encode()
+        self._post(f"leases/{lease['token']}/ranking", body)
+
+    def _post(self, route: str, body: bytes) -> None:
+        request = f"POST /api/v1/{route} HTTP/1.1\r\n{self.head}Content-Length: {len(body)}\r\n\r\n"
+        self.socket.sendall(request.encode() + body)
+
+
+def work(people: list[Labeler], seconds: float) -> float:
+    """All at once, in one thread; returns the seconds it took. Answers under way at the end are waited for."""
+    selector = selectors.DefaultSelector()
+    for person in people:
+        selector.register(person.socket, selectors.EVENT_READ, person)
+    began = time.perf_counter()
+    for person in people:
+        person.ask()
+    while selector.get_map() and time.perf_counter() - began < seconds:
+        for ready, _ in selector.select(timeout=1):
+            if not ready.data.read():
+                selector.unregister(ready.fileobj)
+    elapsed = time.perf_counter() - began
+    for person in people:
+        while person.sending and len(person.cycles) + person.errors < len(person.tokens) and person.read():
+            pass
+    return elapsed
 
 
 def main() -> None:
@@ -128,24 +152,11 @@ def measure_next(slots: int) -> dict[str, Any]:
 
 
 def drive(port: int, tokens: list[str], server: psutil.Process, seconds: float) -> tuple[list[Labeler], float, float]:
-    """All labelers from a barrier start, after a short warm-up. Returns them, the time and the server's CPU seconds."""
-    until = [time.perf_counter() + 0.5]
-    for token in tokens[:WORKERS]:
-        warm = Labeler(port, token, threading.Barrier(1), until)
-        warm.start()
-        warm.join()
-    until[0] = time.perf_counter() + 3_600
-    barrier = threading.Barrier(len(tokens) + 1)
-    people = [Labeler(port, token, barrier, until) for token in tokens]
-    for person in people:
-        person.start()
+    """Labelers at work after a short warm-up. Returns them, the time and the server's CPU seconds."""
+    work([Labeler(port, token) for token in tokens], 0.5)
+    people = [Labeler(port, token) for token in tokens]
     before = cpu_seconds(server)
-    barrier.wait()
-    began = time.perf_counter()
-    until[0] = began + seconds
-    for person in people:
-        person.join()
-    elapsed = time.perf_counter() - began
+    elapsed = work(people, seconds)
     return people, elapsed, cpu_seconds(server) - before
 
 
@@ -155,17 +166,17 @@ def cpu_seconds(server: psutil.Process) -> float:
 
 def verify(people: list[Labeler]) -> tuple[int, int, int]:
     """Answers that the server took and does not have, that differ from what was sent, and promises broken."""
-    from labeling.models.answers import Answer
+    from labeling.models.answers import RankedResponse
     from labeling.selectors import invariants
 
-    stored = {
-        answer.idempotency_key: {str(one.response.uuid): one.rank for one in answer.ranked.all()}
-        for answer in Answer.objects.prefetch_related("ranked__response").iterator(chunk_size=1_000)
-    }
+    stored: dict[str, dict[str, int | None]] = {}
+    rows = RankedResponse.objects.values_list("answer__idempotency_key", "response__uuid", "rank")
+    for key, response, rank in rows.iterator():
+        stored.setdefault(key, {})[str(response)] = rank
     sent = {key: ranks for person in people for key, ranks in person.sent.items()}
     lost = sum(key not in stored for key in sent)
     altered = sum(key in stored and stored[key] != ranks for key, ranks in sent.items())
-    leases = [token for person in people for token in person.slots]
+    leases = [token for person in people for token in person.tokens]
     return lost, altered, len(leases) - len(set(leases)) + sum(invariants.violations().values())
 
 

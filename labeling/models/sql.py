@@ -3,18 +3,38 @@
 Only hand-out and submission use this; statements are constants, values are always parameters.
 """
 
+import fcntl
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import Field, Model
 
 # (vendor, model, column names) -> (the statement up to VALUES, the placeholders of one row, the fields)
 _inserts: dict[tuple[str, type[Model], tuple[str, ...]], tuple[str, str, list[tuple[Field, Any]]]] = {}
 _MISSING = object()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """A transaction that writes.
+
+    On SQLite, the processes queue for it at a file lock, which wakes the next one at once. SQLite itself has those
+    who wait sleep and try again, for up to a tenth of a second at a time, while others overtake them.
+    """
+    if is_sqlite() and not connection.in_atomic_block and not connection.is_in_memory_db():  # type: ignore[attr-defined]
+        with Path(f"{connection.settings_dict['NAME']}.queue").open("w") as queue:
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            with transaction.atomic():
+                yield
+    else:
+        with transaction.atomic():
+            yield
 
 
 def first(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
@@ -95,7 +115,9 @@ def _insert(model: type[Model], names: tuple[str, ...]) -> tuple[str, str, list[
 
 
 def _row(fields: list[tuple[Field, Any]], values: dict[str, Any]) -> list[Any]:
+    # Not `connection`: that stands in for the real one and looks it up at each use.
+    real = connections[DEFAULT_DB_ALIAS]
     return [
-        field.get_db_prep_save(field.get_default() if name is _MISSING else values[name], connection)
+        field.get_db_prep_save(field.get_default() if name is _MISSING else values[name], real)
         for field, name in fields
     ]

@@ -110,7 +110,7 @@ def revise(*, answer: Answer, labeler: User, plain: Any, read: Reader, now: date
 
 def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) -> Answer:
     task = lease.task
-    with transaction.atomic():
+    with sql.writing():
         # Those who answer the same task go one after another: the last of them sees that it is done.
         if not sql.is_sqlite():
             sql.first("SELECT id FROM labeling_labelingtask WHERE id = %s FOR NO KEY UPDATE", [task.pk])

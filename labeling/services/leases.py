@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from labeling import errors
 from labeling.models import sql
@@ -30,7 +30,7 @@ def acquire(
         raise errors.ProjectClosed(fields={"project": f"is {project.status}"})
     for attempt in range(ATTEMPTS):
         try:
-            with transaction.atomic():
+            with sql.writing():
                 return _acquire(project, guideline_id, labeler, kinds, now)
         except IntegrityError:
             # The same labeler asked twice at once and this request came second: look again.
@@ -94,7 +94,7 @@ def save_draft(*, token: UUID, labeler: User, body: Any, now: datetime) -> datet
 def skip(*, token: UUID, labeler: User, reason: str, comment: str, now: datetime) -> Skip:
     """Give the slot back for good. The task never returns to this labeler; enough skips halt it."""
     lease = mine(token=token, labeler=labeler)
-    with transaction.atomic():
+    with sql.writing():
         task = LabelingTask.objects.select_for_update(no_key=True).get(pk=lease.task_id)
         lease.refresh_from_db(fields=["outcome"])
         if lease.outcome in (Lease.Outcome.ANSWERED, Lease.Outcome.LATE):
