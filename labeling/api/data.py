@@ -4,6 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -68,7 +70,7 @@ class Corpora(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Add a text to pretrain on, as a file or as `text`."""
         project = access.require(user=user(request), slug=slug, action="add_data").project
-        file = request.FILES.get("file")
+        file = _file(request)
         if file is not None:
             name, blocks = dict(request.data).get("name", [file.name])[0], file.chunks()
         else:
@@ -112,7 +114,7 @@ class Import(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Store a file's prompts, demonstrations and preferences; the format is told from the content."""
         project = access.require(user=user(request), slug=slug, action="add_data").project
-        file = request.FILES.get("file")
+        file = _file(request)
         if file is None:
             raise errors.Invalid(fields={"file": "is missing"})
         form = {
@@ -152,6 +154,13 @@ class Export(APIView):
         response = StreamingHttpResponse((line.encode() for line in lines), content_type="application/x-ndjson")
         response["Content-Disposition"] = f'attachment; filename="{slug}-{kind}.jsonl"'
         return response
+
+
+def _file(request: Request) -> UploadedFile | None:
+    file = request.FILES.get("file")
+    if file is not None and (file.size or 0) > settings.UPLOAD_LIMIT:
+        raise errors.TooLarge(fields={"file": f"is larger than {settings.UPLOAD_LIMIT >> 20} MiB"})
+    return file
 
 
 def describe_prompt(prompt: PromptRow) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 
 from labeling import errors
-from labeling.api import shapes
+from labeling.api import work_shapes
 from labeling.api.lean import LeanView, body, respond
 from labeling.models.answers import Answer
 from labeling.models.people import User
@@ -25,7 +25,9 @@ DRAFT = 1 << 20  # bytes
 
 
 class Next(LeanView):
-    @extend_schema(request=shapes.NextRequest, responses={200: shapes.Lease, 204: None}, operation_id="next_task")
+    @extend_schema(
+        request=work_shapes.NextRequest, responses={200: work_shapes.Lease, 204: None}, operation_id="next_task"
+    )
     def post(self, request: HttpRequest, user: User, slug: str) -> HttpResponse:
         """The labeler's unfinished task, or the next one; 204 where nothing waits."""
         member = access.require(user=user, slug=slug, action="label")
@@ -42,14 +44,14 @@ class Next(LeanView):
 
 
 class Renew(LeanView):
-    @extend_schema(request=None, responses=shapes.Renewed, operation_id="renew_lease")
+    @extend_schema(request=None, responses=work_shapes.Renewed, operation_id="renew_lease")
     def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """Begin the lease's time anew."""
         return respond({"expires_at": leases.renew(token=token, labeler=user, now=timezone.now())})
 
 
 class Draft(LeanView):
-    @extend_schema(request=shapes.DraftRequest, responses=shapes.DraftSaved, operation_id="save_draft")
+    @extend_schema(request=work_shapes.DraftRequest, responses=work_shapes.DraftSaved, operation_id="save_draft")
     def put(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """Keep unfinished work, whatever its form, and renew. `expires_at` is null where the lease is lost."""
         plain = body(request)
@@ -66,7 +68,7 @@ class Draft(LeanView):
 
 
 class Skip(LeanView):
-    @extend_schema(request=shapes.SkipRequest, responses={201: shapes.Skipped}, operation_id="skip_task")
+    @extend_schema(request=work_shapes.SkipRequest, responses={201: work_shapes.Skipped}, operation_id="skip_task")
     def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """Give the task back for good, with a reason."""
         form = Body(body(request))
@@ -85,13 +87,13 @@ class _Submit(LeanView):
         return respond(answers.receipt(answer), status=200 if replayed else 201)
 
 
-_ANSWER: dict[int, Any] = {201: shapes.Receipt, 200: shapes.Receipt}
+_ANSWER: dict[int, Any] = {201: work_shapes.Receipt, 200: work_shapes.Receipt}
 
 
 class SubmitRanking(_Submit):
     service = staticmethod(rankings.submit)
 
-    @extend_schema(request=shapes.RankingRequest, responses=_ANSWER, operation_id="submit_ranking")
+    @extend_schema(request=work_shapes.RankingRequest, responses=_ANSWER, operation_id="submit_ranking")
     def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """Best to worst: 1 is best, equal ranks tie, null leaves one out. 200 repeats what was stored before."""
         return self.submit(request, user, token)
@@ -100,7 +102,7 @@ class SubmitRanking(_Submit):
 class SubmitDemonstration(_Submit):
     service = staticmethod(demonstrations.submit)
 
-    @extend_schema(request=shapes.DemonstrationRequest, responses=_ANSWER, operation_id="submit_demonstration")
+    @extend_schema(request=work_shapes.DemonstrationRequest, responses=_ANSWER, operation_id="submit_demonstration")
     def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """The ideal reply as `text`, or several turns as `messages`."""
         return self.submit(request, user, token)
@@ -109,7 +111,7 @@ class SubmitDemonstration(_Submit):
 class SubmitComparison(_Submit):
     service = staticmethod(comparisons.submit)
 
-    @extend_schema(request=shapes.ComparisonRequest, responses=_ANSWER, operation_id="submit_comparison")
+    @extend_schema(request=work_shapes.ComparisonRequest, responses=_ANSWER, operation_id="submit_comparison")
     def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """`choice` is the better response's id, `tie` or `both_bad`."""
         return self.submit(request, user, token)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import errors
-from labeling.api import shapes
+from labeling.api import shapes, work_shapes
 from labeling.api.base import found, paged, user
 from labeling.models.answers import Answer as AnswerRow
 from labeling.models.people import Role
@@ -64,13 +64,13 @@ class Project(APIView):
 
 
 class Guidelines(APIView):
-    @extend_schema(responses=shapes.Guideline(many=True), operation_id="guidelines_list")
+    @extend_schema(responses=work_shapes.Guideline(many=True), operation_id="guidelines_list")
     def get(self, request: Request, slug: str) -> Response:
         """All versions, newest first."""
         project = access.require(user=user(request), slug=slug, action="view_project").project
         return paged(request, Guideline.objects.filter(project=project), describe_guideline, ordering="-version")
 
-    @extend_schema(request=shapes.GuidelineRequest, responses={201: shapes.Guideline})
+    @extend_schema(request=work_shapes.GuidelineRequest, responses={201: work_shapes.Guideline})
     def post(self, request: Request, slug: str) -> Response:
         project = access.require(user=user(request), slug=slug, action="manage_project").project
         body = Body(request.data)
@@ -130,7 +130,7 @@ class Task(APIView):
 class Answers(APIView):
     @extend_schema(
         parameters=[choice("mine", ["1"]), choice("kind", Kind.values), choice("labeler", [])],
-        responses=shapes.Answer(many=True),
+        responses=work_shapes.Answer(many=True),
         operation_id="answers_list",
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -152,11 +152,11 @@ READERS = {Kind.RANKING: rankings.read, Kind.COMPARISON: comparisons.read, Kind.
 
 
 class Answer(APIView):
-    @extend_schema(responses=shapes.AnswerWithTexts)
+    @extend_schema(responses=work_shapes.AnswerWithTexts)
     def get(self, request: Request, answer_id: UUID) -> Response:
         return Response(answers.with_texts(self._answer(request, answer_id)))
 
-    @extend_schema(request=shapes.RankingRequest, responses=shapes.Receipt)
+    @extend_schema(request=work_shapes.RankingRequest, responses=work_shapes.Receipt)
     def patch(self, request: Request, answer_id: UUID) -> Response:
         """A new revision of your own answer, in the form of its submission; the old one stays."""
         answer = self._answer(request, answer_id)

@@ -1,171 +1,14 @@
-"""The forms of requests and responses, for the OpenAPI schema. Services check what comes in."""
+"""The forms of people, projects and data, for the OpenAPI schema. Services check what comes in."""
 
 from typing import Any
 
 from rest_framework import serializers as s
 
+from labeling.api import work_shapes
 from labeling.models.people import Role
 from labeling.models.projects import Project as ProjectRow
 from labeling.models.prompts import Prompt as PromptRow
 from labeling.models.work import Kind, LabelingTask
-
-
-class Error(s.Serializer):
-    code = s.CharField()
-    detail = s.CharField()
-    fields_ = s.DictField(child=s.CharField(), source="fields")
-
-    def get_fields(self) -> dict[str, Any]:
-        found = super().get_fields()
-        found["fields"] = found.pop("fields_")
-        return found
-
-
-class Message(s.Serializer):
-    role = s.ChoiceField(["system", "user", "assistant", "tool"])
-    content = s.CharField()
-    name = s.CharField(required=False, allow_blank=True)
-
-
-class Guideline(s.Serializer):
-    version = s.IntegerField()
-    text = s.CharField()
-    created_at = s.DateTimeField(read_only=True, required=False)
-
-
-class GuidelineRequest(s.Serializer):
-    text = s.CharField()
-
-
-class Rules(s.Serializer):
-    allow_ties = s.BooleanField()
-    allow_partial = s.BooleanField()
-    allow_unacceptable = s.BooleanField()
-    flags = s.ListField(child=s.CharField())
-    likert_points = s.IntegerField()
-    ask_rationale = s.BooleanField()
-    ask_confidence = s.BooleanField()
-
-
-class ShownResponse(s.Serializer):
-    id = s.UUIDField()
-    text = s.CharField()
-    tokens = s.IntegerField(allow_null=True)
-
-
-class TaskPrompt(s.Serializer):
-    id = s.UUIDField()
-    messages = Message(many=True)
-
-
-class LeasedTask(s.Serializer):
-    id = s.UUIDField()
-    kind = s.ChoiceField(Kind.values)
-    prompt = TaskPrompt()
-    guideline = Guideline(allow_null=True)
-    responses = ShownResponse(many=True)
-    policy_draft = s.CharField(allow_null=True)
-    settings = Rules()
-
-
-class Lease(s.Serializer):
-    token = s.UUIDField()
-    expires_at = s.DateTimeField()
-    lease_seconds = s.IntegerField()
-    server_time = s.DateTimeField()
-    task = LeasedTask()
-    draft = s.JSONField(allow_null=True)
-
-
-class NextRequest(s.Serializer):
-    kinds = s.ListField(child=s.ChoiceField(Kind.values), required=False)
-
-
-class Renewed(s.Serializer):
-    expires_at = s.DateTimeField()
-
-
-class DraftRequest(s.Serializer):
-    body = s.JSONField()
-
-
-class DraftSaved(s.Serializer):
-    saved_at = s.DateTimeField()
-    expires_at = s.DateTimeField(allow_null=True)
-
-
-class SkipRequest(s.Serializer):
-    reason = s.CharField(max_length=60)
-    comment = s.CharField(required=False)
-
-
-class Skipped(s.Serializer):
-    reason = s.CharField()
-    created_at = s.DateTimeField()
-
-
-class _Submission(s.Serializer):
-    idempotency_key = s.CharField(max_length=100)
-    rationale = s.CharField(required=False)
-    confidence = s.IntegerField(required=False, min_value=1, max_value=5)
-    active_ms = s.IntegerField(required=False, min_value=0)
-
-
-class RankingRequest(_Submission):
-    ranks = s.DictField(child=s.IntegerField(allow_null=True))
-    unacceptable = s.ListField(child=s.UUIDField(), required=False)
-    likert = s.DictField(child=s.IntegerField(), required=False)
-    flags = s.DictField(child=s.ListField(child=s.CharField()), required=False)
-
-
-class ComparisonRequest(_Submission):
-    choice = s.CharField(help_text="a response's id, tie or both_bad")
-    likert = s.DictField(child=s.IntegerField(), required=False)
-    flags = s.DictField(child=s.ListField(child=s.CharField()), required=False)
-
-
-class DemonstrationRequest(_Submission):
-    text = s.CharField(required=False)
-    messages = Message(many=True, required=False)
-    confirm_same_as_draft = s.BooleanField(required=False)
-
-
-class Receipt(s.Serializer):
-    id = s.UUIDField()
-    kind = s.ChoiceField(Kind.values)
-    task = s.UUIDField(allow_null=True)
-    created_at = s.DateTimeField()
-    late = s.BooleanField()
-    revision = s.IntegerField()
-
-
-class AnswerPrompt(s.Serializer):
-    id = s.UUIDField()
-    last_message = s.CharField()
-
-
-class Answer(Receipt):
-    labeler = s.CharField(allow_null=True)
-    origin = s.CharField()
-    prompt = AnswerPrompt()
-    guideline_version = s.IntegerField(allow_null=True)
-    order_shown = s.ListField(child=s.CharField())
-    ranks = s.DictField(child=s.IntegerField(allow_null=True))
-    unacceptable = s.ListField(child=s.UUIDField())
-    likert = s.DictField(child=s.IntegerField())
-    flags = s.DictField(child=s.ListField(child=s.CharField()))
-    reply = Message(many=True, allow_null=True)
-    edit_distance = s.IntegerField(allow_null=True)
-    rationale = s.CharField()
-    confidence = s.IntegerField(allow_null=True)
-    active_ms = s.IntegerField(allow_null=True)
-    newest = s.BooleanField()
-
-
-class AnswerWithTexts(Answer):
-    messages = Message(many=True)
-    responses = ShownResponse(many=True)
-    settings = Rules()
 
 
 class MyProject(s.Serializer):
@@ -246,7 +89,7 @@ class RoleChange(s.Serializer):
     role = s.ChoiceField(Role.values)
 
 
-class ProjectFields(Rules):
+class ProjectFields(work_shapes.Rules):
     name = s.CharField()
     description = s.CharField(allow_blank=True)
     k = s.IntegerField(min_value=2, max_value=9)
@@ -262,7 +105,7 @@ class ProjectFields(Rules):
 class Project(ProjectFields):
     id = s.UUIDField()
     slug = s.CharField()
-    guideline = Guideline(allow_null=True)
+    guideline = work_shapes.Guideline(allow_null=True)
     role = s.ChoiceField(Role.values, help_text="yours in this project")
     created_at = s.DateTimeField()
 
@@ -334,7 +177,7 @@ class Task(s.Serializer):
     kind = s.ChoiceField(Kind.values)
     state = s.ChoiceField(LabelingTask.State.values)
     priority = s.FloatField()
-    prompt = AnswerPrompt()
+    prompt = work_shapes.AnswerPrompt()
     slots = s.DictField(child=s.IntegerField())
     created_at = s.DateTimeField()
 
@@ -346,7 +189,7 @@ class TaskChange(s.Serializer):
 
 class Prompt(s.Serializer):
     id = s.UUIDField()
-    messages = Message(many=True)
+    messages = work_shapes.Message(many=True)
     split = s.ChoiceField(PromptRow.Split.values)
     content_hash = s.CharField()
     meta = s.JSONField()
@@ -354,7 +197,7 @@ class Prompt(s.Serializer):
 
 
 class NewPrompt(s.Serializer):
-    messages = Message(many=True)
+    messages = work_shapes.Message(many=True)
     split = s.ChoiceField(PromptRow.Split.values, required=False)
     meta = s.JSONField(required=False)
 

@@ -60,3 +60,14 @@ def shared_database(request, tmp_path, django_db_blocker) -> Iterator[str]:
         if request.param == "postgresql":
             call_command("flush", verbosity=0, interactive=False)
         yield url
+
+
+@pytest.fixture
+def next_task(caller):
+    """next_task(alice) is her lease as the API gives it, or None where nothing waits."""
+
+    def next_task(user, **body):
+        answer = caller(user).post("projects/garden/next", body)
+        return answer.json() if answer.status_code == 200 else None
+
+    return next_task
