@@ -142,20 +142,20 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
         }
         answer = Answer(pk=sql.insert(Answer, **values), **values)
         answer.task, answer.project = task, task.project
-        submission.store_details(answer)
         outcome = Lease.Outcome.LATE if late else Lease.Outcome.ANSWERED
-        sql.change(
-            "UPDATE labeling_lease SET outcome = %s WHERE labeler_id = %s AND task_id = %s",
-            [str(outcome), labeler.pk, task.pk],
-        )
         if late:
             Exclusion.objects.get_or_create(task=task, labeler=labeler, defaults={"reason": Exclusion.Reason.LATE})
-        else:
-            sql.change(_DONE, [task.pk, task.pk])
-        sql.change("DELETE FROM labeling_draft WHERE task_id = %s AND labeler_id = %s", [task.pk, labeler.pk])
-        _tell(answer, labeler, "answer_submitted", now)
+        with sql.batch():
+            submission.store_details(answer)
+            sql.change(_END_LEASES, [str(outcome), labeler.pk, task.pk])
+            if not late:
+                sql.change(_DONE, [task.pk, task.pk])
+            sql.change("DELETE FROM labeling_draft WHERE task_id = %s AND labeler_id = %s", [task.pk, labeler.pk])
+            _tell(answer, labeler, "answer_submitted", now)
     return answer
 
+
+_END_LEASES = "UPDATE labeling_lease SET outcome = %s WHERE labeler_id = %s AND task_id = %s"
 
 _DONE = """
     UPDATE labeling_labelingtask SET state = 'done' WHERE id = %s AND state = 'open' AND NOT EXISTS (

@@ -18,7 +18,7 @@ def note(
     now: datetime,
     details: dict[str, Any] | None = None,
 ) -> None:
-    sql.insert(
+    sql.add(
         AuditEntry,
         project_id=project.pk if project else None,
         actor_id=actor.pk if actor else None,
@@ -31,4 +31,4 @@ def note(
 
 def announce(*, project: Project, kind: str, payload: dict[str, Any], now: datetime) -> None:
     """Leave an event for whoever follows the project's events."""
-    sql.insert(OutboxEvent, project_id=project.pk, kind=kind, payload=payload, created_at=now)
+    sql.add(OutboxEvent, project_id=project.pk, kind=kind, payload=payload, created_at=now)
