@@ -272,3 +272,18 @@ class Agreement(s.Serializer):
     interval = s.ListField(child=s.FloatField(), allow_null=True)
     kendall_tau_b = s.FloatField(allow_null=True)
     sets = s.IntegerField()
+
+
+class Event(s.Serializer):
+    id = s.UUIDField()
+    kind = s.CharField()
+    payload = s.JSONField()
+    created_at = s.DateTimeField()
+
+
+class AuditEntry(s.Serializer):
+    actor = s.CharField(allow_null=True)
+    action = s.CharField()
+    subject = s.CharField()
+    details = s.JSONField()
+    created_at = s.DateTimeField()

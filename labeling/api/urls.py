@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from labeling.api import data, leases, openapi, people, projects, system  # noqa: F401  openapi registers itself
+from labeling.api import data, leases, openapi, people, projects, system, trail  # noqa: F401  openapi registers itself
 
 urlpatterns = [
     # Everyone
@@ -37,11 +37,13 @@ urlpatterns = [
     path("projects/<slug:slug>/export", data.Export.as_view()),
     path("projects/<slug:slug>/corpora", data.Corpora.as_view()),
     path("projects/<slug:slug>/snapshots", data.Snapshots.as_view()),
+    path("projects/<slug:slug>/events", trail.Events.as_view()),
     # Admins
     path("people", people.People.as_view()),
     path("people/<uuid:user_id>", people.Person.as_view()),
     path("projects/<slug:slug>/members", people.Members.as_view()),
     path("projects/<slug:slug>/members/<uuid:user_id>", people.Member.as_view()),
+    path("projects/<slug:slug>/audit", trail.Audit.as_view()),
     # Machines
     path("health", system.Health.as_view()),
     path("schema", SpectacularAPIView.as_view(permission_classes=[], authentication_classes=[])),

@@ -52,6 +52,8 @@ TABLE = {
     ("get", f"{P}/snapshots"): STAFF,
     ("post", f"{P}/snapshots"): ENGINEERS,
     ("get", f"{P}/agreement"): STAFF,
+    ("get", f"{P}/events"): ENGINEERS,
+    ("get", f"{P}/audit"): ADMINS,
     ("get", f"{P}/members"): STAFF,
     ("post", f"{P}/members"): ADMINS,
     ("patch", f"{P}/members/{{person}}"): ADMINS,
