@@ -3,13 +3,12 @@
 import random
 
 import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-torch = pytest.importorskip("torch")
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: E402
-
-from contracts.records import Message, RankedResponse, RankingRecord  # noqa: E402
-from rewardmodel import chat  # noqa: E402
+from contracts.records import Message, RankedResponse, RankingRecord
+from rewardmodel import chat
 
 WORDS = ["red", "green", "blue", "seven", "eight", "nine", "sun", "moon", "star", "please", "thanks", "sorry"]
 

@@ -3,8 +3,6 @@
 import json
 
 import pytest
-
-pytest.importorskip("torch")
 from transformers import AutoTokenizer
 
 from contracts import snapshots
