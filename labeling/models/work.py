@@ -109,6 +109,7 @@ class Slot(models.Model):
                 condition=Q(free_at__isnull=False),
                 name="slot_by_priority",
             ),
+            models.Index(fields=["project", "free_at"], condition=Q(state="leased"), name="slot_held"),
             models.Index(
                 fields=["project", "kind", "shuffle", "id"], condition=Q(free_at__isnull=False), name="slot_by_shuffle"
             ),

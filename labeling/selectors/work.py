@@ -74,9 +74,10 @@ def waiting(*, project: Project, labeler: User, now: datetime) -> dict[str, bool
 def task_counts(*, project: Project, now: datetime) -> dict[str, dict[str, int]]:
     """Tasks by kind: open and untouched, open with somebody at work, done, halted."""
     counts = {kind: {"open": 0, "leased": 0, "done": 0, "halted": 0} for kind in Kind.values}
-    states = LabelingTask.objects.filter(project=project).exclude(state=LabelingTask.State.CLOSED)
-    for kind, state, number in states.values_list("kind", "state").annotate(number=Count("pk")).order_by():
-        counts[kind][state] = number
+    states = LabelingTask.objects.filter(project=project).values_list("kind", "state")
+    for kind, state, number in states.annotate(number=Count("*")).order_by():
+        if state != LabelingTask.State.CLOSED:
+            counts[kind][state] = number
     held = Slot.objects.filter(project=project, state=Slot.State.LEASED, free_at__gt=now)
     for kind, number in held.values_list("kind").annotate(number=Count("task", distinct=True)).order_by():
         counts[kind]["leased"] = number
