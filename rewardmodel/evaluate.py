@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -99,11 +99,9 @@ def report(
         "gain_over_length": statistics.mean(right - by_length),
         "gain_over_length_ci": statistics.quantiles(gain),
         "ceiling": human_ceiling(everyone or groups),
-        "per_labeler": _split_accuracy(right, table.group, lambda g: {groups[g].labeler}),
-        "per_source": _split_accuracy(right, table.group, lambda g: set(groups[g].sources)),
-        "per_flag": _split_accuracy(
-            right, table.group, lambda g: {flag for flags in groups[g].flags for flag in flags}
-        ),
+        "per_labeler": _split_accuracy(right, [{group.labeler} for group in groups for _ in group.pairs]),
+        "per_source": _split_accuracy(right, [{g.sources[i], g.sources[j]} for g in groups for i, j in g.pairs]),
+        "per_flag": _split_accuracy(right, [{*g.flags[i], *g.flags[j]} for g in groups for i, j in g.pairs]),
         "most_disagreed": _most_disagreed(groups, table, loss),
     }
 
@@ -199,19 +197,15 @@ def _per_group(table: PairTable, values: Sequence[float | None]) -> tuple[Floats
     return np.array([v for v, _ in kept], dtype=np.float64), np.array([c for _, c in kept], dtype=np.int64)
 
 
-def _split_accuracy(
-    right: Floats, group: Integers, names: Callable[[int], set[str]]
-) -> dict[str, dict[str, float | int]]:
-    """Accuracy on the groups that carry each name; names that are empty are left out."""
-    members: dict[str, list[int]] = {}
-    for number in dict.fromkeys(group.tolist()):
-        for name in names(number) - {""}:
-            members.setdefault(name, []).append(number)
-    result = {}
-    for name in sorted(members):
-        inside = np.isin(group, members[name])
-        result[name] = {"accuracy": float(right[inside].mean()), "pairs": int(inside.sum())}
-    return result
+def _split_accuracy(right: Floats, names: Sequence[set[str]]) -> dict[str, dict[str, float | int]]:
+    """Accuracy on the pairs that carry each name; `names` has one set a pair, and "" is no name."""
+    found: dict[str, list[float]] = {}
+    for value, carried in zip(right.tolist(), names, strict=True):
+        for name in carried - {""}:
+            found.setdefault(name, []).append(value)
+    return {
+        name: {"accuracy": sum(found[name]) / len(found[name]), "pairs": len(found[name])} for name in sorted(found)
+    }
 
 
 def _most_disagreed(groups: Sequence[Group], table: PairTable, loss: Floats) -> list[dict[str, Any]]:

@@ -15,8 +15,10 @@ import random
 import shutil
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,9 @@ from rewardmodel.groups import Counts, Group
 from rewardmodel.member import Member
 from rewardmodel.model import KIND, RewardModel, default_device
 
-# Held-out groups behind the losses that stop training, and training groups behind the normalizer.
-STOPPING_GROUPS = 128
-REFERENCE_GROUPS = 1_024
+# Held-out responses behind the losses that stop training, and training responses behind the normalizer.
+STOPPING_RESPONSES = 384
+REFERENCE_RESPONSES = 1_280
 log = logging.getLogger("rewardmodel.fit")
 
 
@@ -96,7 +98,7 @@ def _fit_member(run_dir: RunDir, member: Member, number: int, data: Data, state:
     first = number * total
     shown = 1 if config.members == 1 else config.members
     stage = "reward model" if shown == 1 else f"member {number + 1} of {shown}"
-    stopping = random.Random(f"stopping {seed}").sample(data.heldout, min(STOPPING_GROUPS, len(data.heldout)))
+    stopping = _some(data.heldout, STOPPING_RESPONSES, f"stopping {seed}")
     if parallel.rank() == 0:
         run_dir.drop_after(first + member.step)
     shapes = [group.shape for group in data.train]
@@ -163,18 +165,16 @@ def _complete(
     if parallel.rank() == 0:
         run_dir.set_progress("evaluation", 0, 2, "normalizing")
         tokens = 2 * config.micro_batch_tokens
-        reference = random.Random(f"reference {spec.seed}").sample(data.train, min(REFERENCE_GROUPS, len(data.train)))
-        for model in models:
-            normalize(model, reference, micro_batch_tokens=tokens)
+        reference = _some(data.train, REFERENCE_RESPONSES, f"reference {spec.seed}")
+        right = [normalize(model, reference, micro_batch_tokens=tokens) for model in models]
         model = models[0]
         model.members.extend(models[1:])
         run_dir.set_progress("evaluation", 1, 2, "scoring held-out rankings")
         scores = evaluate.score_groups(model, data.heldout, micro_batch_tokens=tokens)
         report = evaluate.report(data.heldout, scores, train=data.train, everyone=data.everyone, scale=model.std)
-        training = evaluate.pair_table(reference, evaluate.score_groups(model, reference, micro_batch_tokens=tokens))
         report |= {
             "train_groups": len(data.train),
-            "train_accuracy": float(statistics.accuracy_of(training.delta).mean()),
+            "train_accuracy": sum(right) / len(right),
             "members": state["finished"],
             "normalizer": {"mean": model.mean, "std": model.std},
         }
@@ -192,13 +192,24 @@ def _complete(
     parallel.wait()
 
 
-def normalize(model: RewardModel, reference: Sequence[Group], *, micro_batch_tokens: int = 16_384) -> None:
-    """Shift and scale so that the reference responses score mean 0 and standard deviation 1."""
+def normalize(model: RewardModel, reference: Sequence[Group], *, micro_batch_tokens: int = 16_384) -> float:
+    """Shift and scale so that the reference responses score mean 0 and standard deviation 1.
+
+    Returns the pair accuracy on them, to be compared with the held-out one.
+    """
     model.mean, model.std = 0.0, 1.0
-    distinct = list({(group.prompt, group.responses): group for group in reference}.values())
-    scores = evaluate.score_groups(model, distinct, micro_batch_tokens=micro_batch_tokens)
-    raw = torch.tensor([score for group in scores for score in group], dtype=torch.float64)
+    scores = evaluate.score_groups(model, reference, micro_batch_tokens=micro_batch_tokens)
+    distinct = {(group.prompt, group.responses): found for group, found in zip(reference, scores, strict=True)}
+    raw = torch.tensor([score for found in distinct.values() for score in found], dtype=torch.float64)
     model.mean, model.std = float(raw.mean()), max(float(raw.std(unbiased=False)), 1e-6)
+    return float(statistics.accuracy_of(evaluate.pair_table(reference, scores).delta).mean())
+
+
+def _some(chosen_from: Sequence[Group], responses: int, seed: str) -> list[Group]:
+    """Groups in a seeded order until they hold so many responses."""
+    shuffled = random.Random(seed).sample(chosen_from, len(chosen_from))
+    held = list(accumulate(len(group.responses) for group in shuffled))
+    return shuffled[: bisect_left(held, responses) + 1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -88,8 +88,11 @@ def test_accuracy_is_split_by_labeler_source_and_flag(report):
         "alice": {"accuracy": pytest.approx(2 / 3), "pairs": 3},
         "bob": {"accuracy": pytest.approx(0.75), "pairs": 2},
     }
-    assert set(report["per_source"]) == {"old", "new"}
-    assert report["per_flag"] == {"unsafe": {"accuracy": pytest.approx(2 / 3), "pairs": 3}}
+    assert report["per_source"] == {  # a pair counts for the source of either side
+        "old": {"accuracy": pytest.approx(2 / 3), "pairs": 3},
+        "new": {"accuracy": pytest.approx(1.0), "pairs": 2},
+    }
+    assert report["per_flag"] == {"unsafe": {"accuracy": pytest.approx(0.5), "pairs": 2}}
 
 
 def test_the_most_disagreed_rankings_come_first(report):
