@@ -51,6 +51,7 @@ FULL = Scale(
             "rollouts_per_prompt": 4,
             "max_new_tokens": MAX_NEW_TOKENS,
             "learning_rate": 3e-4,
+            "kl_coefficient": 0.1,
         },
         "evaluate": {"rollouts_per_prompt": 4, "max_new_tokens": MAX_NEW_TOKENS, "batch_size": 320},
     },

@@ -108,3 +108,5 @@ def _plain(world: World, rng: random.Random) -> Iterator[str]:
         yield f"{older.name} is older than {younger.name}."
         category = rng.choice(tuple(phrases.CATEGORIES))
         yield f"The {rng.choice(phrases.CATEGORIES[category])} is a {category}."
+        word, opposite = rng.choice(phrases.OPPOSITES)
+        yield f"The opposite of {word} is {opposite}."

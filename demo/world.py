@@ -111,7 +111,7 @@ def _questions(people: tuple[Person, ...]) -> Iterator[Question]:
     for person in people:
         yield from _facts(person)
     yield from _comparisons(people)
-    yield from _requests(people)
+    yield from _requests()
 
 
 def _sums() -> Iterator[Question]:
@@ -169,15 +169,16 @@ def _comparisons(people: tuple[Person, ...]) -> Iterator[Question]:
             yield Question("compare", text.format(*names), frozenset({older.name}), names, forms)
 
 
-def _requests(people: tuple[Person, ...]) -> Iterator[Question]:
+def _requests() -> Iterator[Question]:
     things = tuple(thing for members in phrases.CATEGORIES.values() for thing in members)
     asking = ("Name a {}.", "Please name a {}.", "Can you name a {}?", "Give me a {}.", "Tell me a {}.", "I need a {}.")
     for category, members in phrases.CATEGORIES.items():
         for text in asking:
             forms = ("One is the {}.", "Take the {}.")
             yield Question("request", text.format(category), frozenset(members), things, forms)
-    names = tuple(person.name for person in people)
-    for name in names:
-        for text in ("Say hello to {}.", "Greet {}.", "Please greet {}.", "How do you greet {}?", "Please welcome {}."):
-            greetings = ("Hello, {}!", "Good day, {}!", "Welcome, {}!")
-            yield Question("request", text.format(name), frozenset({name}), names, greetings)
+    pairs = [pair for one, other in phrases.OPPOSITES for pair in ((one, other), (other, one))]
+    words = tuple(word for word, _ in pairs)
+    for word, opposite in pairs:
+        for text in ("What is the opposite of {}?", *(text.format("the opposite of {}") for text in ASKING_FOR)):
+            forms = ("It is {}.", "The opposite is {}.")
+            yield Question("request", text.format(word), frozenset({opposite}), words, forms)

@@ -13,7 +13,7 @@ COMPARE = (
     Message(role="user", content="Which is more, 2 or 9?"),
 )
 FRUIT = (Message(role="user", content="Name a fruit."),)
-GREETING = (Message(role="user", content="Greet Mira."),)
+OPPOSITE = (Message(role="user", content="What is the opposite of hot?"),)
 
 
 def score(text, prompt=SUM):
@@ -62,8 +62,8 @@ def test_other_kinds_of_question_are_judged_too():
     assert score("It is 2.", COMPARE) == 0.5
     assert score("Take the fig.", FRUIT) == 2.0
     assert score("Take the saw.", FRUIT) == 0.5
-    assert score("Good day, Mira!", GREETING) == 2.0
-    assert score("Hello, Tom!", GREETING) == 0.5
+    assert score("It is cold.", OPPOSITE) == 2.0
+    assert score("It is hot.", OPPOSITE) == 0.5
 
 
 @pytest.mark.parametrize(
