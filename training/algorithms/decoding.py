@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from rewardmodel import prefix
 
 NOISE_BLOCK = 64  # uniform numbers drawn at once for a row
-ROOM = 64  # columns by which the cache grows
+ROOM = 32  # columns by which the cache grows, at least
 REFILL_AT = 8  # waiting rows enter once one slot in so many is free
 COMPACT_AT = 0.8  # with none waiting, free slots go once the share of busy ones is below this
 
@@ -204,7 +204,7 @@ class _CachedTrunk:
         positions = torch.from_numpy(self.lengths).to(self.device)
         used = int(self.lengths[busy].max()) + 1
         if used > self.columns:
-            self._reserve(used + ROOM, self.cache.layers[0])
+            self._reserve(used + max(ROOM, used // 4), self.cache.layers[0])
         for layer in self.cache.layers:
             layer.slots, layer.at, layer.used = self.arange, positions.clamp(max=self.columns - 1), used
         dtype = self.trunk.dtype
