@@ -113,10 +113,10 @@ def test_the_report_is_json_without_nan(report):
 def test_the_ceiling_counts_pairs_that_two_labelers_both_decided():
     alice = group("1", [(0, 1), (0, 2), (1, 2)], [1, 1, 1], labeler="alice", rollouts="s")
     bob = group("2", [(1, 0), (0, 2)], [1, 1, 1], labeler="bob", rollouts="s")  # 1 and 2 tied
-    again = group("3", [(2, 1)], [1, 1, 1], labeler="bob", rollouts="s")
+    again = group("3", [(0, 2)], [1, 1, 1], labeler="bob", rollouts="s")
     ceiling = evaluate.human_ceiling([alice, bob, again])
     assert ceiling["pairs"] == 3  # bob against himself does not count
-    assert ceiling["agreement"] == pytest.approx(1 / 3)
+    assert ceiling["agreement"] == pytest.approx(2 / 3)
     assert evaluate.human_ceiling([bob, again]) is None
 
 

@@ -197,6 +197,18 @@ def test_early_stopping_keeps_the_best_weights_not_the_last(tmp_path, base):
     assert member["stopped_early"]
     assert member["steps"] < 30 * -(-run_dir.report()["train_groups"] // 8)
     assert member["best_step"] == min(losses, key=losses.get) < member["steps"]
+    # Every group here has the same six pairs, so the report's loss is that of the stopping rows.
+    assert run_dir.report()["log_loss"] == pytest.approx(losses[member["best_step"]], abs=1e-5)
+
+    for after in (member["best_step"] + 1, member["steps"] - 1):
+        cut, spec = start(
+            tmp_path / f"cut{after}", base, rows, epochs=30, evaluate_every=2, patience=3, kind=CancelledAt
+        )
+        cut.after = after
+        with pytest.raises(Cancelled):
+            play(cut, spec)
+        play(RunDir(cut.path), spec)
+        assert outcome(cut) == outcome(run_dir)
 
 
 def test_labeler_weights_decide_between_labelers_who_disagree(tmp_path, base):
