@@ -33,11 +33,11 @@ test: $(DEVELOPMENT) $(DIST) ## Run every test (ARGS="-k lease" selects)
 check: $(DEVELOPMENT) $(MODULES) ## Lint, format, types, import rules, migrations, schema; and the frontend's own checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy contracts config labeling training rewardmodel demo
+	$(BIN)/mypy contracts config labeling training rewardmodel demo benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
-	cd frontend && npm run check
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file frontend/openapi.yaml
+	cd frontend && npm run --silent schema -- --check && npm run check
 
 build: $(DIST) ## Build the frontend into frontend/dist
 

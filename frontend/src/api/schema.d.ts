@@ -340,6 +340,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who did what, newest first. */
+        get: operations["audit_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/checkpoints": {
         parameters: {
             query?: never;
@@ -368,6 +385,23 @@ export interface paths {
         put?: never;
         /** @description Add a text to pretrain on, as a file or as `text`. */
         post: operations["projects_corpora_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Oldest first. Keep the last page's address and ask it again for what is new. */
+        get: operations["events_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -679,6 +713,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Open blind comparisons of the two policies of an `evaluate` run; again, it opens none twice. */
+        post: operations["runs_compare_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/log": {
         parameters: {
             query?: never;
@@ -933,6 +984,14 @@ export interface components {
             responses: components["schemas"]["ShownResponse"][];
             settings: components["schemas"]["Rules"];
         };
+        AuditEntry: {
+            actor: string | null;
+            action: string;
+            subject: string;
+            details: unknown;
+            /** Format: date-time */
+            created_at: string;
+        };
         Checkpoint: {
             /** Format: uuid */
             id: string;
@@ -959,6 +1018,10 @@ export interface components {
             /** Format: uri */
             previous: string | null;
             results: components["schemas"]["Checkpoint"][];
+        };
+        Compared: {
+            /** @description comparison tasks that are new */
+            opened: number;
         };
         ComparisonRequestRequest: {
             idempotency_key: string;
@@ -1009,6 +1072,14 @@ export interface components {
             from: string;
             to: string;
             role: string;
+        };
+        Event: {
+            /** Format: uuid */
+            id: string;
+            kind: string;
+            payload: unknown;
+            /** Format: date-time */
+            created_at: string;
         };
         Guideline: {
             version: number;
@@ -2254,6 +2325,27 @@ export interface operations {
             };
         };
     };
+    audit_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntry"][];
+                };
+            };
+        };
+    };
     projects_checkpoints_retrieve: {
         parameters: {
             query?: {
@@ -2320,6 +2412,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Corpus"];
+                };
+            };
+        };
+    };
+    events_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Event"][];
                 };
             };
         };
@@ -2909,6 +3022,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+        };
+    };
+    runs_compare_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Compared"];
                 };
             };
         };
