@@ -129,7 +129,7 @@ def distinct(rollouts: Sequence[Rollout], n: int) -> float | None:
 def repeated(ids: Sequence[int], n: int) -> float:
     """Share of a response's n-grams that occurred in it before; 0 for one too short to have any."""
     grams = _grams(ids, n)
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+    return (len(grams) - len(set(grams))) / len(grams) if grams else 0.0
 
 
 def preference(sides: dict[str, list[RolloutSetRecord]]) -> dict[str, Any]:
