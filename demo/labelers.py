@@ -40,8 +40,8 @@ class Labeler:
     reads: bool = True
 
 
-CAREFUL = Style(right=0.97, dodge=0.06, ramble=0.3, polite=0.5, rude=0.1)
-NOISY = Style(right=0.9, dodge=0.2, ramble=0.5, polite=0.3, rude=0.3)
+CAREFUL = Style(right=0.97, dodge=0.08, ramble=0.35, polite=0.4, rude=0.12)
+NOISY = Style(right=0.9, dodge=0.2, ramble=0.5, polite=0.25, rude=0.3)
 BIASED = Style(right=0.95, dodge=0.12, ramble=0.35, polite=0.3, rude=0.35)
 SPAMMER = Style(right=0.6, dodge=0.5, ramble=0.4, polite=0.1, rude=0.5)
 

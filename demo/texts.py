@@ -14,7 +14,7 @@ from demo import phrases
 from demo.world import LARGEST_TERM, Question, World
 
 DOCUMENTS = 18_000
-PLAIN_SHARE = 0.25  # of the documents: sentences without a conversation
+PLAIN_SHARE = 0.2  # of the documents: sentences without a conversation
 SYSTEM_SHARE = 0.3  # of the conversations
 
 
@@ -30,7 +30,7 @@ class Style:
 
 
 # The corpus holds all styles, so that the base model can speak each of them.
-CORPUS_STYLE = Style(right=0.93, dodge=0.15, ramble=0.35, polite=0.35, rude=0.25)
+CORPUS_STYLE = Style(right=0.97, dodge=0.15, ramble=0.3, polite=0.35, rude=0.25)
 
 
 def answer(question: Question, style: Style, rng: random.Random) -> str:
