@@ -54,6 +54,8 @@ def save_policy(model: Any, tokenizer: Any, folder: Path | str) -> None:
     _name_special_tokens(model, tokenizer)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    for path in Path(folder).iterdir():
+        path.chmod(0o644)  # safetensors writes for its owner alone; a worker of another user reads it too
 
 
 def response_logprobs(model: Any, batch: prefix.PrefixBatch, temperature: float = 1.0) -> tuple[Tensor, Tensor]:

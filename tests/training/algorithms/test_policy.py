@@ -63,6 +63,7 @@ def test_a_saved_policy_loads_with_the_same_weights_and_tokens(tokenizer, tmp_pa
     messages = [Message(role="user", content=facts()[0][0])]
     assert chat.encode_prompt(tokenizer, messages) == chat.encode_prompt(loaded_tokenizer, messages)
     assert not list(tmp_path.glob("*.bin"))
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in tmp_path.iterdir())
     assert loaded.generation_config.eos_token_id == chat.stop_token_id(tokenizer)
 
 
