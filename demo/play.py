@@ -1,12 +1,12 @@
 """One whole round of the small world, played over the API, with a progress bar per stage.
 
 Each stage asks the server what is there already, so a round that broke off anywhere goes on from there.
-Seconds and the report lie in `FOLDER/SLUG.*.json`. Where to read next: `seeding.py`, `labelers.py`, `report.py`.
+Each seed's seconds and report lie in `FOLDER/SLUG.*.json`, the newest report in `FOLDER/report.json`.
+Where to read next: `seeding.py`, `labelers.py`, `report.py`.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -58,9 +58,22 @@ class Round:
         return str(self.runs[stage]["checkpoint"])
 
 
-def report_file(folder: Path, seed: int) -> Path:
-    """The newest round's report is `report.json`; that of another seed than the usual one has the seed in its name."""
-    return folder / ("report.json" if seed == seeding.DEFAULT_SEED else f"report-{seed}.json")
+def report_file(folder: Path) -> Path:
+    """Where the report of the newest start lies."""
+    return folder / "report.json"
+
+
+def stored_report(folder: Path, seed: int) -> report.Report | None:
+    """The report of this seed's finished round, put in the place of the newest; None where it has none."""
+    found = read_json(folder / f"{seeding.slug(seed)}.report.json")
+    if found is not None:
+        write_json(report_file(folder), found)
+    return found  # type: ignore[no-any-return]
+
+
+def _store_report(folder: Path, seed: int, made: report.Report) -> None:
+    write_json(report_file(folder), made)
+    write_json(folder / f"{seeding.slug(seed)}.report.json", made)
 
 
 def play(
@@ -103,7 +116,7 @@ def play(
         made = report.build(
             playing.engineer, world, project=project, runs=playing.runs, stages=_ordered(playing.seconds)
         )
-    write_json(report_file(folder, seed), made)
+    _store_report(folder, seed, made)
     return made
 
 
@@ -238,11 +251,3 @@ def _run(playing: Round, stage: str, kind: str, inputs: dict[str, Any]) -> None:
     if run["status"] != "succeeded":
         raise StageFailed(dict((name, title) for name, title, _ in STAGES)[stage], run)
     playing.runs[stage] = run
-
-
-def stored_report(folder: Path, seed: int) -> report.Report | None:
-    try:
-        found = read_json(report_file(folder, seed))
-    except json.JSONDecodeError:
-        return None
-    return dict(found) if found else None

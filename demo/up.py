@@ -176,7 +176,7 @@ def _wait_until_healthy(chosen: Options, children: Children) -> None:
 
 
 def _greet(chosen: Options, made: dict[str, Any], console: Console) -> None:
-    console.print(f"\nReport: {play.report_file(chosen.reports, chosen.seed)}")
+    console.print(f"\nReport: {play.report_file(chosen.reports)}")
     if chosen.exit:
         return
     console.print(f"Open {chosen.address} and sign in; {made['queue']['ranking_tasks']} rollout sets wait for you.")
