@@ -19,7 +19,7 @@ export function CheckpointsPage() {
       {query.data?.length === 0 && <p className="empty">{t.checkpoints.empty}</p>}
       {query.data && query.data.length > 0 && (
         <div className="scroll-x">
-          <table className="table">
+          <table className="table wide">
             <thead>
               <tr>
                 <th scope="col">{t.checkpoints.name}</th>

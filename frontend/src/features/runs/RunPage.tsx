@@ -23,6 +23,8 @@ import { ReportView } from "./ReportView";
 import { RunStatusBadge } from "./RunStatusBadge";
 import { toSeries } from "./series";
 
+const MAKES_ROLLOUTS = ["sample", "evaluate"];
+
 export function RunPage() {
   const { slug = "", id = "" } = useParams();
   const query = useRun(id);
@@ -49,7 +51,7 @@ export function RunPage() {
       )}
       {live && (
         <section className="panel" aria-label={t.runs.progress}>
-          <p>
+          <p className="progress-line">
             <strong>{run.progress.stage || t.runs.statuses[run.status]}</strong>{" "}
             <span className="muted">{run.progress.text}</span>
             {run.progress.total > 0 && (
@@ -70,7 +72,7 @@ export function RunPage() {
       {report.data && Object.keys(report.data).length > 0 && <ReportView report={report.data} />}
       <Charts id={id} live={live} />
       <Samples id={id} live={live} />
-      {run.status === "succeeded" && <Rollouts id={id} />}
+      {run.status === "succeeded" && MAKES_ROLLOUTS.includes(run.kind) && <Rollouts id={id} />}
       <Log id={id} live={live} fallback={run.error?.log_tail ?? ""} />
     </div>
   );

@@ -24,7 +24,7 @@ export function RunsPage() {
       {runs.data && rows.length === 0 && <p className="empty">{t.runs.empty}</p>}
       {rows.length > 0 && (
         <div className="scroll-x">
-          <table className="table">
+          <table className="table wide">
             <thead>
               <tr>
                 <th scope="col">{t.runs.name}</th>
