@@ -33,6 +33,7 @@ def publish(
 ) -> int:
     """Store each row as a rollout set and, if asked, open its ranking task. Returns how many were new.
 
+    A set whose responses all read the same is stored and opens no task.
     Doing so again is harmless: a prompt counts once per run.
     """
     stored = 0
@@ -124,8 +125,14 @@ def _store(
         batch_size=BATCH,
     )
     if kind is not None:
-        tasks.open_for_sets(project=project, kind=kind, rollout_sets=sets, priority=tasks.freshness(now), now=now)
+        # K times the same text leaves nothing to rank; a comparison of equals is a tie, and counts as one.
+        worth = [one for one in sets if kind != Kind.RANKING or _differ(groups[one.content_hash][1])]
+        tasks.open_for_sets(project=project, kind=kind, rollout_sets=worth, priority=tasks.freshness(now), now=now)
     return len(sets)
+
+
+def _differ(responses: list[tuple[Source, Rollout, float | None]]) -> bool:
+    return len({rollout.text for _, rollout, _ in responses}) > 1
 
 
 def _scored(row: RolloutSetRecord) -> list[tuple[Rollout, float | None]]:
