@@ -72,7 +72,9 @@ def options(environment: dict[str, str]) -> Options:
 
 def main(scale: Scale = FULL) -> int:
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell that starts this in the background leaves it ignored.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         chosen = options(dict(os.environ))
         with _alone(chosen.var):

@@ -81,7 +81,7 @@ class Stage:
         subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self.environment, check=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if not (ROOT / "frontend" / "dist" / "index.html").is_file():
         pytest.fail("the frontend is not built; run: make build")
@@ -129,8 +129,9 @@ def _wait_until_up(address: str, server: subprocess.Popen, *, seconds: float = 6
     pytest.fail(f"nothing answers at {address} after {seconds} s")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Closed after this package: while it is open its event loop runs in this thread, and Django refuses to work."""
     executable = os.environ.get("RANKLOOP_CHROMIUM") or shutil.which("chromium")
     if executable is None:
         pytest.skip("no chromium on this machine and RANKLOOP_CHROMIUM is not set")

@@ -80,7 +80,9 @@ def test_the_round_ends_with_a_report(played, chosen):
     assert 0 <= low <= played["policy"]["win_rate"] <= high <= 1
     assert 0 <= played["reward_model"]["accuracy"] <= 1
     assert played["reward_model"]["ceiling"]["pairs"] > 0
-    assert played["policy"]["kl"] >= 0
+    assert abs(played["policy"]["kl"]) < 1, (
+        "after three updates, and an estimate from few samples, which may be below 0"
+    )
     assert all(played["checkpoints"].values())
 
 
