@@ -1,0 +1,83 @@
+"""Alpha against Krippendorff's worked example; merged rankings against the properties they promise."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.selectors.alpha import ordinal_alpha
+from labeling.selectors.merging import condorcet_winner, merge, optima
+
+N = None
+OBSERVERS = [
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, N, N, N],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, N, 3],
+    [N, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, N],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, N],
+]
+
+
+def test_ordinal_alpha_of_krippendorffs_worked_example():
+    units = [[value for value in unit if value is not None] for unit in zip(*OBSERVERS, strict=True)]
+    assert ordinal_alpha(units) == pytest.approx(0.815, abs=0.0005)
+
+
+def test_undefined_alpha_is_none_and_full_agreement_is_one():
+    assert ordinal_alpha([]) is None
+    assert ordinal_alpha([[1], [2]]) is None
+    assert ordinal_alpha([[3, 3], [3, 3]]) is None
+    assert ordinal_alpha([[1, 1], [2, 2]]) == 1
+
+
+def profiles(least=2, most=5):
+    return st.integers(least, most).flatmap(
+        lambda k: st.lists(
+            st.lists(st.integers(1, k), min_size=k, max_size=k).map(lambda r: dict(enumerate(r))),
+            min_size=1,
+            max_size=5,
+        )
+    )
+
+
+@pytest.mark.parametrize("most", [5, 7])
+def test_merging_is_neutral_anonymous_and_puts_a_condorcet_winner_first(most):
+    @settings(max_examples=60, deadline=None)
+    @given(profiles(most if most > 5 else 2, most), st.randoms())
+    def check(rankings, random):
+        merged = merge(rankings)
+        shuffled = random.sample(rankings, len(rankings))
+        assert merge(shuffled) == merged
+        names = random.sample(range(100, 100 + len(merged)), len(merged))
+        renamed = [{names[item]: rank for item, rank in ranking.items()} for ranking in rankings]
+        assert merge(renamed) == {names[item]: place for item, place in merged.items()}
+        winner = condorcet_winner(rankings)
+        if winner is not None:
+            assert [item for item, place in merged.items() if place == 1] == [winner]
+
+    check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles(), st.data())
+def test_a_sure_winner_stays_one_when_somebody_raises_it(rankings, data):
+    def sure(found):
+        return {x for x in found[0] if all(all(o[x] < o[y] for y in o if y != x) for o in found)}
+
+    raised = data.draw(st.integers(0, len(rankings) - 1))
+    for winner in sure(optima(rankings)):
+        better = [dict(r) for r in rankings]
+        better[raised][winner] -= data.draw(st.integers(1, 5))
+        assert winner in sure(optima(better))
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles(1, 7).map(lambda rankings: rankings[0]))
+def test_one_ranking_merges_to_itself_with_its_ties(ranking):
+    levels = sorted(set(ranking.values()))
+    assert merge([ranking, ranking]) == {item: levels.index(rank) + 1 for item, rank in ranking.items()}
+
+
+def test_a_cycle_of_equal_strength_is_a_tie():
+    cycle = [{"a": 1, "b": 2, "c": 3}, {"b": 1, "c": 2, "a": 3}, {"c": 1, "a": 2, "b": 3}]
+    assert merge(cycle) == {"a": 1, "b": 1, "c": 1}
+    assert condorcet_winner(cycle) is None
+    assert merge([]) == {}
