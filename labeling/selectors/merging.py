@@ -44,7 +44,8 @@ def optima(rankings: Sequence[Mapping[T, int]]) -> list[dict[T, int]]:
     margins, items = _margins(rankings)
     if len(items) > EXACT:
         raise ValueError(f"Found {len(items)} responses; {EXACT} at most are searched exactly.")
-    best, found = -1, []
+    best = -1
+    found: list[dict[T, int]] = []
     for places in _weak_orders(len(items)):
         score = 0
         for i, j in combinations(range(len(items)), 2):
