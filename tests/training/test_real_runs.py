@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.loop]
 
 CONFIG = {
     "vocab_size": 300, "hidden_size": 32, "layers": 1, "heads": 2, "context": 64, "sequence_length": 32,
-    "batch_size": 8, "steps": 300, "save_every": 25,
+    "batch_size": 8, "steps": 300, "save_every": 13,  # rarely where a mean is reported
 }  # fmt: skip
 
 

@@ -60,9 +60,9 @@ def run(run_dir: RunDir, config: PretrainConfig, spec: RunSpec) -> None:
     _check_size(train, config)
     model = build_model(config, tokenizer, spec.seed).to(policy.default_device())
     optimizer = build_optimizer(model, config)
-    first = _resume(run_dir, model, optimizer)
+    first, losses = _resume(run_dir, model, optimizer)
     log.info("%d documents, %d tokens, %d parameters", len(documents), len(train.ids), model.num_parameters())
-    _train(run_dir, config, spec.seed, model, optimizer, tokenizer, train, valid, first)
+    _train(run_dir, config, spec.seed, model, optimizer, tokenizer, train, valid, first, losses)
     loss = evaluate(model, valid, config)
     model.eval()
     with run_dir.saving_output(**states.provenance(spec, "base")) as folder:
@@ -211,13 +211,15 @@ def _train(
     train: Corpus,
     valid: Corpus,
     first: int,
+    losses: list[Tensor],
 ) -> None:
+    """Steps from `first` on; `losses` are those since the last report."""
     model.train()
     batches = rows(train, length=config.sequence_length, batch_size=config.batch_size, seed=seed, first=first)
-    clock, losses = time.monotonic(), []
+    clock = time.monotonic()
     for step in range(first, config.steps):
         if run_dir.cancel_requested():
-            _save(run_dir, model, optimizer, step)
+            _save(run_dir, model, optimizer, step, losses)
             raise Cancelled
         # 1. gradient of one batch
         for group in optimizer.param_groups:
@@ -249,7 +251,7 @@ def _train(
         if done % config.save_every == 0 and done < config.steps:
             run_dir.add_metrics(done, heldout_loss=evaluate(model, valid, config))
             _add_samples(run_dir, done, model, tokenizer, valid, seed)
-            _save(run_dir, model, optimizer, done)
+            _save(run_dir, model, optimizer, done, losses)
             clock = time.monotonic()
     _add_samples(run_dir, config.steps, model, tokenizer, valid, seed)
 
@@ -288,17 +290,18 @@ def _check_size(corpus: Corpus, config: PretrainConfig) -> None:
         )
 
 
-def _save(run_dir: RunDir, model: Any, optimizer: torch.optim.AdamW, step: int) -> None:
-    states.save(run_dir, {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
+def _save(run_dir: RunDir, model: Any, optimizer: torch.optim.AdamW, step: int, losses: list[Tensor]) -> None:
+    learned = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    states.save(run_dir, {"step": step, "losses": losses, **learned})
 
 
-def _resume(run_dir: RunDir, model: Any, optimizer: torch.optim.AdamW) -> int:
+def _resume(run_dir: RunDir, model: Any, optimizer: torch.optim.AdamW) -> tuple[int, list[Tensor]]:
     state = states.load(run_dir)
     if state is None:
         run_dir.drop_after(-1)
-        return 0
+        return 0, []
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     run_dir.drop_after(state["step"])
     log.info("resumed at step %d", state["step"])
-    return int(state["step"])
+    return int(state["step"]), list(state["losses"])
