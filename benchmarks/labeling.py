@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parent.parent
 K, WORDS = 5, 120
@@ -198,7 +198,7 @@ def system(*, tasks: int, labelers: int) -> Iterator[tuple[int, list[str], psuti
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         options = f"--interface wsgi --port {port} --workers {WORKERS} --blocking-threads 1 --no-ws --log-level error"
-        command = [Path(sys.executable).parent / "granian", *options.split(), "config.wsgi:application"]
+        command = [str(Path(sys.executable).parent / "granian"), *options.split(), "config.wsgi:application"]
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
             wait_for(port)
