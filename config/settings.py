@@ -152,6 +152,8 @@ if FRONTEND.is_dir():
     WHITENOISE_ROOT = FRONTEND
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0
+# The build puts a hash into the names of these files.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/assets/"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["labeling.api.auth.TokenOrSession"],

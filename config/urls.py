@@ -12,5 +12,6 @@ if "training" in settings.INSTALLED_APPS and find_spec("training.api.urls"):
     urlpatterns.append(path("api/v1/", include("training.api.urls")))
 urlpatterns += [
     re_path(r"^api/", site.no_such_route),
+    re_path(r"^assets/", site.no_such_file),
     re_path(r"^", site.page),
 ]

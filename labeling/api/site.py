@@ -16,5 +16,10 @@ def page(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def no_such_file(request: HttpRequest) -> HttpResponse:
+    """A page that was open while a new build came asks for files that are gone."""
+    return HttpResponse("There is no such file. Reload the page.", status=404, content_type="text/plain")
+
+
 def no_such_route(request: HttpRequest) -> HttpResponse:
     return as_response(errors.Missing("The API has no such route.", code="no_such_route"))

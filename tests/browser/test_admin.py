@@ -1,6 +1,8 @@
 """The admin's path: people, a project, an import with its counts."""
 
 import json
+import urllib.error
+import urllib.request
 
 import pytest
 from playwright.sync_api import expect
@@ -50,3 +52,11 @@ def test_admin_creates_and_changes_a_project_and_imports_into_it(stage, sign_in,
     imports.get_by_label("File").set_input_files(file)
     imports.get_by_role("button", name="Import").click()
     expect(imports.get_by_role("status")).to_contain_text("1 known already")
+
+
+def test_files_of_an_older_build_are_missing_and_not_a_page(stage):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{stage.address}/assets/index-of-yesterday.js", timeout=10)
+    assert refused.value.code == 404
+    with urllib.request.urlopen(f"{stage.address}/p/any/runs", timeout=10) as page:
+        assert b'<div id="root">' in page.read()

@@ -142,6 +142,45 @@ def test_answer_waits_for_the_connection(stage, sign_in):
     assert len(stage.answers(slug)) == 1
 
 
+def test_late_answer_is_kept_and_its_labeler_told(stage, sign_in):
+    slug = stage.project("late", questions=["Who is slow?"], overlap=1, lease_seconds=1)
+    slow = sign_in("alice")
+    open_work(slow, slug, "Rank")
+    expect(slow.get_by_text("0 of 4 decided")).to_be_visible()
+    slow.wait_for_timeout(1_500)
+    quick = sign_in("bob")
+    open_work(quick, slug, "Rank")
+    expect(quick.get_by_text("0 of 4 decided")).to_be_visible()
+    press(quick, "1 9 2 9 3 9 4 9 Enter")
+    expect(quick.get_by_text("Ranking stored.")).to_be_visible()
+
+    press(slow, "1 9 2 9 3 9 4 9")
+    expect(slow.get_by_text("Your hold on this task has ended.")).to_be_visible()
+    press(slow, "Enter")
+    expect(slow.get_by_text("Stored, and marked as late")).to_be_visible()
+    assert {answer["labeler"]: answer["late"] for answer in stage.answers(slug)} == {"alice": True, "bob": False}
+
+
+def test_task_answered_in_another_tab_keeps_the_text(stage, sign_in):
+    slug = stage.project("tabs", questions=["Which tab?"], demonstrations=True)
+    first = sign_in("alice")
+    open_work(first, slug, "Write")
+    expect(first.get_by_text("Which tab?")).to_be_visible()
+    second = first.context.new_page()
+    second.goto(first.url)
+    second.get_by_label("Your reply").fill("The second.")
+    second.get_by_role("button", name="Submit").click()
+    expect(second.get_by_text("Demonstration stored.")).to_be_visible()
+
+    first.get_by_label("Your reply").fill("A long reply in the first.")
+    first.get_by_role("button", name="Submit").click()
+    expect(first.get_by_role("heading", name="This task is closed for you")).to_be_visible()
+    expect(first.get_by_label("Your work")).to_have_value("A long reply in the first.")
+    first.get_by_role("button", name="Next task").click()
+    expect(first.get_by_role("heading", name="Nothing waits")).to_be_visible()
+    assert [answer["reply"][-1]["content"] for answer in stage.answers(slug)] == ["The second."]
+
+
 def test_two_labelers_at_once_get_different_tasks(stage, sign_in):
     questions = ["What is one and four?", "What is two and five?"]
     slug = stage.project("pair", questions=questions, overlap=1)

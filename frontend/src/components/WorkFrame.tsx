@@ -7,7 +7,7 @@ import { useRetrying } from "../api/work";
 import { t } from "../texts/en";
 import { Dialog } from "./Dialog";
 import { ErrorNotice } from "./ErrorNotice";
-import { LeaseLost } from "./LeaseLost";
+import { LeaseLost, endsTask } from "./LeaseLost";
 import { Markdown } from "./Markdown";
 import { SkipDialog } from "./SkipDialog";
 import { SavingNote } from "./Status";
@@ -34,7 +34,8 @@ export function WorkFrame(props: {
   const retrying = useRetrying();
   const guideline = lease.task.guideline;
 
-  if (error?.code === "lease_lost") return <LeaseLost kept={kept} onLeave={props.onLeave} />;
+  if (error !== null && endsTask(error))
+    return <LeaseLost error={error} kept={kept} onLeave={props.onLeave} />;
   return (
     <div className="work">
       <header className="work-head">

@@ -149,6 +149,7 @@ export const t = {
     title: "This task has gone to somebody else",
     explain:
       "The time to work on it ran out and another person has taken it. Nothing you wrote is thrown away: it is kept below.",
+    otherTitle: "This task is closed for you",
     kept: "Your work",
   },
 
@@ -299,6 +300,7 @@ export const t = {
     checkpoint: "Checkpoint",
     openCheckpoint: "Open the checkpoint",
     metrics: "Metrics by step",
+    allMetrics: (n: number) => `Show all ${n} metrics`,
     samples: "Samples on the way",
     sampleAt: (step: number) => `Step ${step.toLocaleString("en")}`,
     rollouts: "Rollouts",
@@ -357,6 +359,7 @@ export const t = {
     openRun: "Open the run",
     hash: "Manifest",
     lineage: "Where it came from, and what came of it",
+    group: (n: number, type: string) => `${n} ${type}s`,
     madeFrom: (names: string) => `made from ${names}`,
   },
 

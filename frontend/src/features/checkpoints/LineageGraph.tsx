@@ -1,6 +1,6 @@
 import type { Lineage } from "../../api/types";
 import { t } from "../../texts/en";
-import { type Placed, place } from "./layers";
+import { type Placed, grouped, place } from "./layers";
 
 const WIDTH = 190;
 const HEIGHT = 58;
@@ -11,7 +11,8 @@ const left = (node: Placed) => node.column * (WIDTH + GAP_X);
 const top = (node: Placed) => node.row * (HEIGHT + GAP_Y);
 
 /** Where a checkpoint came from and what came of it; left to right. */
-export function LineageGraph({ lineage, current }: { lineage: Lineage; current: string }) {
+export function LineageGraph({ lineage: whole, current }: { lineage: Lineage; current: string }) {
+  const lineage = grouped(whole, t.checkpoints.group);
   const nodes = place(lineage);
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const width = Math.max(...nodes.map(left)) + WIDTH;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { place } from "./layers";
+import { grouped, place } from "./layers";
 
 const node = (id: string) => ({ id, type: "run", label: id });
 const edge = (from: string, to: string) => ({ from, to, role: "input" });
@@ -28,4 +28,19 @@ test("no two share a place", () => {
 
 test("a cycle, which there should not be, ends", () => {
   expect(place({ nodes: ["a", "b"].map(node), edges: [edge("a", "b"), edge("b", "a")] })).toHaveLength(2);
+});
+
+test("many labelers who fed the same snapshot are one node", () => {
+  const labelers = ["w", "x", "y", "z"].map((id) => ({ id, type: "labeler", label: id }));
+  const nodes = [...labelers, { id: "v", type: "labeler", label: "v" }, node("s"), node("r")];
+  const edges = [...labelers.map(({ id }) => edge(id, "s")), edge("v", "r"), edge("s", "r")];
+  const found = grouped({ nodes, edges }, (count, type) => `${count} ${type}s`);
+  expect(found.nodes.map(({ label }) => label)).toEqual(["4 labelers", "v", "s", "r"]);
+  expect(found.edges).toEqual([edge("w", "s"), edge("v", "r"), edge("s", "r")]);
+});
+
+test("a few labelers keep their names", () => {
+  const nodes = ["x", "y"].map((id) => ({ id, type: "labeler", label: id }));
+  const lineage = { nodes: [...nodes, node("s")], edges: [edge("x", "s"), edge("y", "s")] };
+  expect(grouped(lineage, () => "")).toEqual(lineage);
 });

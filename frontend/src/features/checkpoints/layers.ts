@@ -9,6 +9,41 @@ export interface Placed {
   row: number;
 }
 
+/** More sources of one type than this, all used alike, are shown as one. */
+const MOST_ALIKE = 3;
+
+/** Draws many labelers that fed the same things as one node; otherwise a project's staff hides its models. */
+export function grouped(lineage: Lineage, name: (count: number, type: string) => string): Lineage {
+  const uses = new Map<string, string[]>();
+  for (const { from, to } of lineage.edges) uses.set(from, [...(uses.get(from) ?? []), to]);
+  const made = new Set(lineage.edges.map((edge) => edge.to));
+  const alike = new Map<string, Lineage["nodes"]>();
+  for (const node of lineage.nodes) {
+    if (node.type !== "labeler" || made.has(node.id)) continue;
+    const key = (uses.get(node.id) ?? []).toSorted().join(" ");
+    alike.set(key, [...(alike.get(key) ?? []), node]);
+  }
+  const stands = new Map<string, string>();
+  const heads = new Map<string, string>();
+  for (const nodes of alike.values()) {
+    const [head] = nodes;
+    if (head === undefined || nodes.length <= MOST_ALIKE) continue;
+    heads.set(head.id, name(nodes.length, head.type));
+    for (const node of nodes) stands.set(node.id, head.id);
+  }
+  const edges = new Map<string, Lineage["edges"][number]>();
+  for (const edge of lineage.edges) {
+    const from = stands.get(edge.from) ?? edge.from;
+    edges.set(`${from} ${edge.to} ${edge.role}`, { ...edge, from });
+  }
+  return {
+    nodes: lineage.nodes
+      .filter((node) => (stands.get(node.id) ?? node.id) === node.id)
+      .map((node) => ({ ...node, label: heads.get(node.id) ?? node.label })),
+    edges: [...edges.values()],
+  };
+}
+
 export function place(lineage: Lineage): Placed[] {
   const columns = new Map(lineage.nodes.map((node) => [node.id, 0]));
   // Longest path by relaxing: a lineage has no cycles, and as many rounds as nodes would end any.

@@ -21,7 +21,7 @@ import { ProgressBar } from "../../components/Status";
 import { t } from "../../texts/en";
 import { ReportView } from "./ReportView";
 import { RunStatusBadge } from "./RunStatusBadge";
-import { toSeries } from "./series";
+import { byImportance, toSeries } from "./series";
 
 const MAKES_ROLLOUTS = ["sample", "evaluate"];
 
@@ -167,19 +167,28 @@ function Fact({ name, children }: { name: string; children: React.ReactNode }) {
   );
 }
 
+/** Three rows of charts; a PPO run measures more than thirty things. */
+const CHARTS_SHOWN = 9;
+
 function Charts({ id, live }: { id: string; live: boolean }) {
   const metrics = useMetrics(id, live);
-  const series = useMemo(() => toSeries(metrics.data?.rows ?? []), [metrics.data]);
+  const series = useMemo(() => byImportance(toSeries(metrics.data?.rows ?? [])), [metrics.data]);
+  const [all, setAll] = useState(false);
   if (metrics.error) return <ErrorNotice error={metrics.error} onRetry={() => void metrics.refetch()} />;
   if (series.length === 0) return null;
   return (
     <section aria-labelledby="metrics">
       <h2 id="metrics">{t.runs.metrics}</h2>
       <div className="charts">
-        {series.map(({ name, steps, values }) => (
+        {(all ? series : series.slice(0, CHARTS_SHOWN)).map(({ name, steps, values }) => (
           <Chart key={name} steps={steps} values={values} label={t.words(name)} syncKey={id} />
         ))}
       </div>
+      {!all && series.length > CHARTS_SHOWN && (
+        <button type="button" className="button small more" onClick={() => setAll(true)}>
+          {t.runs.allMetrics(series.length)}
+        </button>
+      )}
     </section>
   );
 }

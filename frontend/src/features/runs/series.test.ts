@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toSeries } from "./series";
+import { byImportance, toSeries } from "./series";
 
 const row = (seq: number, step: number, values: Record<string, number | null>) => ({
   seq,
@@ -20,4 +20,9 @@ test("of a step that a resumed run repeated, the later value counts", () => {
   expect(toSeries([row(1, 1, { loss: 9 }), row(2, 2, { loss: 8 }), row(3, 1, { loss: 7 })])).toEqual([
     { name: "loss", steps: [1, 2], values: [7, 8] },
   ]);
+});
+
+test("what matters comes first, the rest stays in order", () => {
+  const series = toSeries([row(1, 1, { beta: 1, kl: 1, alpha: 1, loss: 1, score: 1 })]);
+  expect(byImportance(series).map(({ name }) => name)).toEqual(["loss", "score", "kl", "beta", "alpha"]);
 });

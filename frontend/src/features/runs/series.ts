@@ -7,6 +7,27 @@ export interface Series {
   values: number[];
 }
 
+/** What an engineer looks at first, whatever the kind of run; the server sends names by the alphabet. */
+const FIRST = [
+  "loss",
+  "heldout_loss",
+  "accuracy",
+  "heldout_accuracy",
+  "score",
+  "fixed_score",
+  "kl",
+  "fixed_kl",
+  "reward",
+  "entropy",
+  "length",
+  "eos_rate",
+];
+
+export function byImportance(series: readonly Series[]): Series[] {
+  const place = ({ name }: Series) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  return series.toSorted((a, b) => place(a) - place(b));
+}
+
 /**
  * A resumed run repeats steps: of two values of one step the later one counts. Rows of different names may
  * have different steps, so each name has its own.
