@@ -1,10 +1,11 @@
+import { useEffect, useRef } from "react";
 import type { Lineage } from "../../api/types";
 import { t } from "../../texts/en";
 import { type Placed, grouped, place } from "./layers";
 
-const WIDTH = 190;
+const WIDTH = 176;
 const HEIGHT = 58;
-const GAP_X = 56;
+const GAP_X = 44;
 const GAP_Y = 18;
 
 const left = (node: Placed) => node.column * (WIDTH + GAP_X);
@@ -16,10 +17,16 @@ export function LineageGraph({ lineage: whole, current }: { lineage: Lineage; cu
   const nodes = place(lineage);
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const width = Math.max(...nodes.map(left)) + WIDTH;
+  const area = useRef<HTMLDivElement>(null);
+  const here = byId.get(current);
+  const middle = here === undefined ? 0 : left(here) + WIDTH / 2;
+  useEffect(() => {
+    if (area.current) area.current.scrollLeft = middle - area.current.clientWidth / 2;
+  }, [middle]);
   const height = Math.max(...nodes.map(top)) + HEIGHT;
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling area needs the keyboard
-    <div className="scroll-x lineage" tabIndex={0}>
+    <div ref={area} className="scroll-x lineage" tabIndex={0}>
       <div className="lineage-canvas" style={{ width, height }}>
         <svg width={width} height={height} aria-hidden="true">
           {lineage.edges.map(({ from, to, role }) => {

@@ -17,6 +17,14 @@ test("everything stands right of what it came from, by the longest way", () => {
   });
 });
 
+test("a source stands beside its first use", () => {
+  const placed = place({
+    nodes: ["corpus", "base", "sft", "prompts"].map(node),
+    edges: [edge("corpus", "base"), edge("base", "sft"), edge("prompts", "sft")],
+  });
+  expect(placed.find(({ id }) => id === "prompts")).toMatchObject({ column: 1, row: 1 });
+});
+
 test("no two share a place", () => {
   const placed = place({ nodes: ["a", "b", "c"].map(node), edges: [edge("a", "c")] });
   expect(placed.map(({ column, row }) => [column, row])).toEqual([

@@ -58,6 +58,12 @@ export function place(lineage: Lineage): Placed[] {
     }
     if (!changed) break;
   }
+  // What came from nothing stands beside its first use, or its lines would run under everything between.
+  const made = new Set(lineage.edges.map((edge) => edge.to));
+  for (const { id } of lineage.nodes) {
+    const uses = lineage.edges.filter((edge) => edge.from === id).map((edge) => columns.get(edge.to) ?? 0);
+    if (!made.has(id) && uses.length > 0) columns.set(id, Math.min(...uses) - 1);
+  }
   const rows = new Map<number, number>();
   return lineage.nodes.map((node) => {
     const column = columns.get(node.id) ?? 0;
