@@ -205,6 +205,8 @@ class Input:
 
 
 POLICIES = ("base", "policy")
+# Rewards that a program can check, by name; what each needs in a prompt's meta: `training/algorithms/verifiers.py`.
+VERIFIERS = ("exact", "numeric", "regex", "python")
 CONFIGS: dict[str, type[Config]] = {
     "pretrain": PretrainConfig,
     "sft": SftConfig,
