@@ -82,7 +82,11 @@ def database(url: str, *, pool: int) -> dict[str, Any]:
             "HOST": parts.hostname or "",
             "PORT": str(parts.port or ""),
             "CONN_MAX_AGE": 0,
-            "OPTIONS": {"pool": {"min_size": 1, "max_size": pool, "timeout": 20}} if pool else {},
+            "OPTIONS": {
+                # Of the hot path's statements (labeling.models.sql); the ORM's are never prepared.
+                "prepare_threshold": 2,
+                **({"pool": {"min_size": 1, "max_size": pool, "timeout": 20}} if pool else {}),
+            },
         }
     raise ImproperlyConfigured(f"DATABASE_URL must begin with sqlite:// or postgresql://; found {parts.scheme!r}")
 

@@ -5,19 +5,25 @@ Only hand-out and submission use this; statements are constants, values are alwa
 
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
-from django.db.models import Field, Model
+from django.db.models import DateTimeField, JSONField, Model, UUIDField
 
-# (vendor, model, column names) -> (the statement up to VALUES, the placeholders of one row, the fields)
-_inserts: dict[tuple[str, type[Model], tuple[str, ...]], tuple[str, str, list[tuple[Field, Any]]]] = {}
-_MISSING = object()
+# (vendor, model, column names) -> (the statement up to VALUES, the placeholders of one row, its columns)
+_inserts: dict[tuple[str, type[Model], tuple[str, ...]], tuple[str, str, list["_Column"]]] = {}
+
+
+class _Column(NamedTuple):
+    name: str
+    default: Callable[[], Any] | None  # None: the value is given
+    convert: Callable[[Any, Any], Any] | None  # None: the database's driver takes the value as it is
 
 
 @contextmanager
@@ -48,33 +54,48 @@ def batch() -> Iterator[None]:
             yield
 
 
+def cursor() -> Any:
+    """A cursor whose statements PostgreSQL parses and plans once per connection rather than at every call.
+
+    The ORM's own cursors merge the values into the text, so that no two statements are alike.
+    """
+    real: Any = connections[DEFAULT_DB_ALIAS]
+    if real.vendor == "sqlite":
+        return real.cursor()
+    from django.db.backends.postgresql.base import ServerBindingCursor
+
+    real.ensure_connection()
+    raw = ServerBindingCursor(real.connection)  # type: ignore[call-arg]
+    return real.make_debug_cursor(raw) if real.queries_logged else real.make_cursor(raw)
+
+
 def first(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchone()
+    with cursor() as open_cursor:
+        open_cursor.execute(statement, values)
+        return open_cursor.fetchone()
 
 
 def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchall()
+    with cursor() as open_cursor:
+        open_cursor.execute(statement, values)
+        return open_cursor.fetchall()
 
 
 def change(statement: str, values: Sequence[Any]) -> int:
     """How many rows were changed."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.rowcount
+    with cursor() as open_cursor:
+        open_cursor.execute(statement, values)
+        return open_cursor.rowcount
 
 
 def insert(model: type[Model], **values: Any) -> int:
     """Insert one row and return its key. What is left out takes the model's default."""
     names = tuple(values)
-    start, marks, fields = _insert(model, names)
-    row = _row(fields, values)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{start} ({marks}) RETURNING id", row)
-        return int(cursor.fetchone()[0])
+    start, marks, columns = _insert(model, names)
+    row = _row(columns, values)
+    with cursor() as open_cursor:
+        open_cursor.execute(f"{start} ({marks}) RETURNING id", row)
+        return int(open_cursor.fetchone()[0])
 
 
 def add(model: type[Model], **values: Any) -> None:
@@ -84,14 +105,14 @@ def add(model: type[Model], **values: Any) -> None:
 
 def insert_many(model: type[Model], many: Sequence[dict[str, Any]]) -> None:
     """Insert rows that give the same names, in one statement."""
-    start, marks, fields = _insert(model, tuple(many[0]))
-    flat = [value for values in many for value in _row(fields, values)]
-    with connection.cursor() as cursor:
-        cursor.execute(f"{start} {', '.join([f'({marks})'] * len(many))}", flat)
+    start, marks, columns = _insert(model, tuple(many[0]))
+    flat = [value for values in many for value in _row(columns, values)]
+    with cursor() as open_cursor:
+        open_cursor.execute(f"{start} {', '.join([f'({marks})'] * len(many))}", flat)
 
 
 def is_sqlite() -> bool:
-    return connection.vendor == "sqlite"
+    return connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
 
 
 def key(value: UUID) -> Any:
@@ -113,27 +134,35 @@ def as_json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, (str, bytes)) else value
 
 
-def _insert(model: type[Model], names: tuple[str, ...]) -> tuple[str, str, list[tuple[Field, Any]]]:
+_CONVERTED = (DateTimeField, JSONField, UUIDField)
+
+
+def _insert(model: type[Model], names: tuple[str, ...]) -> tuple[str, str, list[_Column]]:
     known = _inserts.get((connection.vendor, model, names))
     if known is None:
         given = set(names)
-        fields = [
-            (field, field.attname if field.attname in given else _MISSING)
-            for field in model._meta.concrete_fields
-            if not field.primary_key
+        fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+        assert given <= {field.attname for field in fields}, given
+        columns = [
+            _Column(
+                field.attname,
+                None if field.attname in given else field.get_default,
+                field.get_db_prep_save if isinstance(field, _CONVERTED) else None,
+            )
+            for field in fields
         ]
-        assert given <= {field.attname for field, _ in fields}, given
-        columns = ", ".join(connection.ops.quote_name(field.column or "") for field, _ in fields)
-        start = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({columns}) VALUES"
-        known = (start, ", ".join(["%s"] * len(fields)), fields)
+        names_in_sql = ", ".join(connection.ops.quote_name(field.column or "") for field in fields)
+        start = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({names_in_sql}) VALUES"
+        known = (start, ", ".join(["%s"] * len(fields)), columns)
         _inserts[connection.vendor, model, names] = known
     return known
 
 
-def _row(fields: list[tuple[Field, Any]], values: dict[str, Any]) -> list[Any]:
+def _row(columns: list[_Column], values: dict[str, Any]) -> list[Any]:
     # Not `connection`: that stands in for the real one and looks it up at each use.
     real = connections[DEFAULT_DB_ALIAS]
-    return [
-        field.get_db_prep_save(field.get_default() if name is _MISSING else values[name], real)
-        for field, name in fields
-    ]
+    row = []
+    for name, default, convert in columns:
+        value = default() if default else values[name]
+        row.append(convert(value, real) if convert else value.value if isinstance(value, Enum) else value)
+    return row

@@ -137,6 +137,9 @@ class Lease(models.Model):
     created_at = models.DateTimeField()
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001  null: none yet
 
+    # Response id -> (text, tokens), where the hand-out has read them already; not stored.
+    texts: dict[str, tuple[str, int | None]] | None = None
+
     class Meta:
         indexes = [models.Index(fields=["labeler", "task"], name="lease_by_labeler_and_task")]
 

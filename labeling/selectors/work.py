@@ -38,7 +38,7 @@ def payload(
             "kind": kind,
             "prompt": {"id": sql.as_uuid(prompt_uuid), "messages": sql.as_json(messages)},
             "guideline": {"version": guideline.version, "text": guideline.text} if guideline else None,
-            "responses": shown(rollout_set, lease.order_shown) if kind != Kind.DEMONSTRATION else [],
+            "responses": shown(rollout_set, lease.order_shown, lease.texts) if kind != Kind.DEMONSTRATION else [],
             "policy_draft": policy_draft,
             "settings": rules(project),
         },
@@ -46,11 +46,14 @@ def payload(
     }
 
 
-def shown(rollout_set_id: int, order: list[str]) -> list[dict[str, Any]]:
-    """The responses in the order shown."""
-    rows = sql.rows("SELECT uuid, text, tokens FROM labeling_response WHERE rollout_set_id = %s", [rollout_set_id])
-    by_id = {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in rows}
-    return [{"id": id, "text": by_id[id][0], "tokens": by_id[id][1]} for id in order]
+def shown(
+    rollout_set_id: int, order: list[str], texts: dict[str, tuple[str, int | None]] | None = None
+) -> list[dict[str, Any]]:
+    """The responses in the order shown; `texts` by response id where they were read before."""
+    if texts is None:
+        rows = sql.rows("SELECT uuid, text, tokens FROM labeling_response WHERE rollout_set_id = %s", [rollout_set_id])
+        texts = {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in rows}
+    return [{"id": id, "text": texts[id][0], "tokens": texts[id][1]} for id in order]
 
 
 def rules(project: Project) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def submit(*, token: UUID, labeler: User, kind: Kind, plain: Any, read: Reader, 
         raise errors.WrongKind(fields={"token": f"is the lease of a {task.kind}"})
     body_hash = _body_hash(plain, str(task.uuid))
     key = plain.get("idempotency_key") if isinstance(plain, dict) else None
-    if isinstance(key, str) and (known := _stored_before(labeler, key, body_hash)):
+    if lease.outcome is not None and isinstance(key, str) and (known := _stored_before(labeler, key, body_hash)):
         return known, True
     _require_open(project)
     submission = _read(plain, task, body_hash, read)
@@ -114,16 +114,6 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
         # Those who answer the same task go one after another: the last of them sees that it is done.
         if not sql.is_sqlite():
             sql.first("SELECT id FROM labeling_labelingtask WHERE id = %s FOR NO KEY UPDATE", [task.pk])
-        outcomes = {
-            outcome
-            for (outcome,) in sql.rows(
-                "SELECT outcome FROM labeling_lease WHERE labeler_id = %s AND task_id = %s", [labeler.pk, task.pk]
-            )
-        }
-        if outcomes & {Lease.Outcome.ANSWERED, Lease.Outcome.LATE}:
-            raise _Overtaken
-        if Lease.Outcome.SKIPPED in outcomes:
-            raise errors.AlreadySkipped
         late = not _take_slot(task, lease, labeler, now)
         values = {
             "uuid": uuid4(),
@@ -169,10 +159,21 @@ _TAKE_OWN = """
 """
 
 
+_OUTCOMES = "SELECT outcome FROM labeling_lease WHERE labeler_id = %s AND task_id = %s"
+
+
 def _take_slot(task: LabelingTask, lease: Lease, labeler: User, now: datetime) -> bool:
-    """Fill the labeler's own slot, expired or not, else any that is free. False: all are others'."""
+    """Fill the labeler's own slot, expired or not, else any that is free. False: all are others'.
+
+    Who holds a slot of a task has neither answered nor skipped it; of others, their leases tell.
+    """
     if sql.change(_TAKE_OWN, [task.pk, labeler.pk]):
         return True
+    outcomes = {outcome for (outcome,) in sql.rows(_OUTCOMES, [labeler.pk, task.pk])}
+    if outcomes & {Lease.Outcome.ANSWERED, Lease.Outcome.LATE}:
+        raise _Overtaken
+    if Lease.Outcome.SKIPPED in outcomes:
+        raise errors.AlreadySkipped
     free = Slot.objects.select_for_update(skip_locked=True, no_key=True).filter(task=task, free_at__lte=now).first()
     return free is not None and bool(
         Slot.objects.filter(pk=free.pk, free_at__lte=now).update(

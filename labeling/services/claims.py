@@ -69,7 +69,7 @@ class Claim:
 def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends: datetime) -> UUID | None:
     """Renew what the labeler holds, expired or not, as long as nobody took it; returns its token."""
     marks = ", ".join(["%s"] * len(kinds))
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         cursor.execute(_UNFINISHED.format(kinds=marks), [sql.time(ends), labeler_id, project_id, *map(str, kinds)])
         row = cursor.fetchone()
     return sql.as_uuid(row[0]) if row else None
@@ -89,7 +89,7 @@ def claim(
     fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
     lease = [labeler_id, sql.key(token), sql.time(ends)]
     at_random = random_share > 0 and random.random() < random_share
-    with connection.cursor() as cursor:
+    with sql.cursor() as cursor:
         row = None
         if at_random:
             # The first slot at or after a random point of the shuffled circle.

@@ -5,7 +5,7 @@ one live lease per slot, one slot of a task per labeler, one lease per labeler, 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,18 +57,21 @@ def _acquire(
             ends=ends,
         )
         if claim is not None:
+            texts = _texts(claim.task_id) if kind != Kind.DEMONSTRATION else {}
             values = {
                 "token": claim.token,
                 "slot_id": claim.slot_id,
                 "task_id": claim.task_id,
                 "labeler_id": labeler.pk,
                 "guideline_id": guideline_id,
-                "order_shown": _order(claim.task_id, kind, labeler),
+                "order_shown": _order(texts, claim.task_id, labeler),
                 "drawn_at_random": claim.drawn_at_random,
                 "selection_probability": claim.probability,
                 "created_at": now,
             }
-            return Lease(pk=sql.insert(Lease, **values), **values), ends
+            lease = Lease(pk=sql.insert(Lease, **values), **values)
+            lease.texts = texts
+            return lease, ends
     return None
 
 
@@ -192,15 +195,19 @@ def _why_lost(lease: Lease) -> errors.Refused:
 
 
 _RESPONSES = """
-    SELECT r.uuid FROM labeling_response r JOIN labeling_labelingtask t ON t.rollout_set_id = r.rollout_set_id
+    SELECT r.uuid, r.text, r.tokens
+    FROM labeling_response r JOIN labeling_labelingtask t ON t.rollout_set_id = r.rollout_set_id
     WHERE t.id = %s ORDER BY r."index"
 """
 
 
-def _order(task_id: int, kind: Kind, labeler: User) -> list[str]:
+def _texts(task_id: int) -> dict[str, tuple[str, int | None]]:
+    """Text and length in tokens of a task's responses, by response id."""
+    return {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in sql.rows(_RESPONSES, [task_id])}
+
+
+def _order(responses: Iterable[str], task_id: int, labeler: User) -> list[str]:
     """Response ids, shuffled per labeler and task: handed out again, a task looks the same."""
-    if kind == Kind.DEMONSTRATION:
-        return []
-    ids = [str(sql.as_uuid(uuid)) for (uuid,) in sql.rows(_RESPONSES, [task_id])]
+    ids = list(responses)
     random.Random(f"{task_id}:{labeler.uuid}").shuffle(ids)
     return ids
