@@ -183,6 +183,8 @@ SPECTACULAR_SETTINGS = {
         "TaskStateEnum": ["open", "done", "halted", "closed"],
         "ProjectStatusEnum": ["open", "closed", "archived"],
         "RunStatusEnum": ["queued", "running", "succeeded", "failed", "cancelled"],
+        "PlaygroundStatusEnum": ["queued", "loading", "running", "succeeded", "failed", "cancelled"],
+        "FinishReasonEnum": ["", "stop", "length", "cancelled"],
         "SnapshotKindEnum": ["prompts", "demonstrations", "rankings", "corpus"],
         "CheckpointKindEnum": ["base", "policy", "reward_model"],
         "HealthEnum": ["ok", "broken"],
@@ -240,3 +242,9 @@ RUN_MOST_ATTEMPTS = env_number("RANKLOOP_RUN_MOST_ATTEMPTS", 20)
 # After a cancel: seconds to save and stop, then seconds after SIGTERM before SIGKILL.
 RUN_CANCEL_SECONDS = env_number("RANKLOOP_RUN_CANCEL_SECONDS", 30)
 RUN_TERM_SECONDS = env_number("RANKLOOP_RUN_TERM_SECONDS", 5)
+
+# The playground: a process beside each worker that keeps models warm. 0 keeps none, for workers that only train.
+PLAYGROUND_PROCESSES = env_number("RANKLOOP_PLAYGROUND_PROCESSES", 1)
+PLAYGROUND_COMMAND = env_words("RANKLOOP_PLAYGROUND_COMMAND", f"{sys.executable},-m,training.algorithms.playground")
+# A process that nobody asked anything for so long ends, and its memory with it.
+PLAYGROUND_IDLE_SECONDS = env_number("RANKLOOP_PLAYGROUND_IDLE_SECONDS", 600)

@@ -122,6 +122,15 @@ def encode_conversation(
     return ids, mask
 
 
+def encode_marked(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[int, int | None]]:
+    """Ids of a conversation, each with the number of the message whose content it is, or None for the template's.
+
+    A conversation that ends with an assistant's turn is whole; any other one gets the header of the reply.
+    """
+    pieces = _render(tokenizer, messages, add_generation_prompt=messages[-1].role != "assistant")
+    return [(token, index) for ids, index in _encode_pieces(tokenizer, pieces) for token in ids]
+
+
 def _render(
     tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool
 ) -> list[tuple[str, int | None]]:

@@ -25,6 +25,16 @@ class RoundNotFound(errors.Missing):
     detail = "There is no such round."
 
 
+class PlaygroundRequestNotFound(errors.Missing):
+    code = "playground_request_not_found"
+    detail = "There is no such request, or it was a day ago."
+
+
+class PlaygroundBusy(errors.Conflict):
+    code = "playground_busy"
+    detail = "Several requests of yours wait already; wait for them or cancel them."
+
+
 class RunIsFinal(errors.Conflict):
     code = "run_is_final"
     detail = "The run has ended already."

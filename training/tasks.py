@@ -1,4 +1,4 @@
-"""The only door from Celery: a task that supervises one run, and the worker's reaper.
+"""The only door from Celery: a task that supervises one run, and the worker's own threads.
 
 The task is acknowledged before it starts and never retried by Celery: the claim decides who runs, so a
 message that comes twice does nothing, and one that is lost is sent again by the reaper.
@@ -12,7 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
-from training.services import messages, supervisor
+from training.services import messages, playground_worker, supervisor
 
 
 @shared_task(name=messages.TASK, ignore_result=True, acks_late=False)
@@ -21,12 +21,15 @@ def run(run_id: str) -> None:
 
 
 @worker_ready.connect
-def start_reaper(sender: Any, **_: Any) -> None:
-    """Works without beat: each worker looks after the queues that it serves."""
+def start_threads(sender: Any, **_: Any) -> None:
+    """The reaper, which works without beat: each worker looks after the queues it serves. And the playground."""
     queues = set(sender.app.amqp.queues.consume_from)
     slots = sender.pool.limit or settings.CELERY_WORKER_CONCURRENCY
     arguments = {"queues": queues, "slots": slots, "every": settings.RUN_REAP_SECONDS}
     threading.Thread(target=supervisor.reap_until_stopping, kwargs=arguments, name="reaper", daemon=True).start()
+    for number in range(settings.PLAYGROUND_PROCESSES):
+        name = f"playground-{number}"
+        threading.Thread(target=playground_worker.serve_until_stopping, name=name, daemon=True).start()
 
 
 @worker_shutting_down.connect

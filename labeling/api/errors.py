@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyF
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from labeling import errors
 
@@ -71,7 +72,8 @@ def _sentences(detail: Any, path: str = "") -> dict[str, str]:
     if isinstance(detail, dict):
         found: dict[str, str] = {}
         for name, inner in detail.items():
-            found.update(_sentences(inner, f"{path}.{name}" if path else str(name)))
+            whole = name == api_settings.NON_FIELD_ERRORS_KEY
+            found.update(_sentences(inner, path if whole else f"{path}.{name}" if path else str(name)))
         return found
     if isinstance(detail, list):
         if all(isinstance(item, str) for item in detail):

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if supervisor := os.environ.get(SUPERVISOR_PID):
         _end_with(int(supervisor))
-    os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
+    os.environ.setdefault("OMP_NUM_THREADS", str(physical_cores()))
     # GNU OpenMP's threads spin for milliseconds while they wait, which makes everything several times slower once two
     # programs share the cores; sleeping at once costs a third of a small model's speed. Some tens of microseconds
     # of spinning bridge the gap between two operations, and cost nothing measurable on busy cores.
@@ -138,7 +138,7 @@ def _exists(process: int) -> bool:
     return True
 
 
-def _cores() -> int:
+def physical_cores() -> int:
     """Physical cores this process may use: more threads than that slow matrix products down."""
     import psutil  # type: ignore[import-untyped]
 

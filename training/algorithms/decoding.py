@@ -54,11 +54,36 @@ def decode(
     on_finished: Callable[[int], None],
 ) -> list[SampledResponse]:
     """Draw all rows, which are grouped by prompt, at most `slots` at a time; results in the order of `rows`."""
+    with torch.inference_mode():
+        return _loop(model, prompts, rows, slots, stop_id, pad_id, temperature).run(on_finished)
+
+
+@torch.inference_mode()
+def stream(
+    model: Any, prompt: Sequence[int], row: Row, *, stop_id: int, pad_id: int, temperature: float
+) -> Iterator[tuple[int, float, Tensor]]:
+    """The tokens that `decode` draws for one row, one by one: id, log-probability, and the log-probabilities of
+    the whole vocabulary that it was drawn from, (V,)."""
+    loop = _loop(model, [prompt], [row], 1, stop_id, pad_id, temperature)
+    while loop.unfinished:
+        _, ids, logprobs = loop.draw()
+        yield int(ids[0]), float(logprobs[0]), (loop.trunk.logits[0] / temperature).log_softmax(-1)
+        loop.advance()
+
+
+def _loop(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence[Row],
+    slots: int,
+    stop_id: int,
+    pad_id: int,
+    temperature: float,
+) -> _Loop:
     exact = prefix.exact_layouts(model.base_model)
     trunk_type = _CachedTrunk if {"cache", "packed"} <= exact else _UncachedTrunk
-    with torch.inference_mode():
-        trunk = trunk_type(model, prompts, rows, slots, pad_id)
-        return _Loop(model, trunk, rows, slots, stop_id, temperature).run(on_finished)
+    trunk = trunk_type(model, prompts, rows, slots, pad_id)
+    return _Loop(model, trunk, rows, slots, stop_id, temperature)
 
 
 def draw(logits: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,26 +112,35 @@ class _Loop:
         self.generators: list[Any] = [None] * size
         self.next_row = 0
 
+    @property
+    def unfinished(self) -> bool:
+        return self.next_row < len(self.rows) or bool(self.busy.any())
+
     def run(self, on_finished: Callable[[int], None]) -> list[SampledResponse]:
         drawn: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         finished = 0
-        while self.next_row < len(self.rows) or self.busy.any():
-            # 1. waiting rows enter free slots, or free slots go
-            self._fill()
-            # 2. every busy slot draws a token
-            ids, logprobs = draw(self.trunk.logits / self.temperature, self._uniform())
-            ids_, busy = ids.cpu().numpy(), np.flatnonzero(self.busy)
-            drawn.append((self.row[busy], ids_[busy], logprobs.cpu().numpy()[busy]))
-            self.step[busy] += 1
-            self.busy[busy] = (ids_[busy] != self.stop_id) & (self.step[busy] < self.limits[self.row[busy]])
-            done = len(busy) - int(self.busy.sum())
+        while self.unfinished:
+            drawn.append(self.draw())
+            done = len(drawn[-1][0]) - int(self.busy.sum())
             if done:
                 finished += done
                 on_finished(finished)
-            # 3. the rest advances by it
-            if self.busy.any():
-                self.trunk.advance(ids, self.busy)
+            self.advance()
         return self._collect(drawn)
+
+    def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Waiting rows enter free slots, or free slots go; every busy slot draws a token: rows, ids, log-probs."""
+        self._fill()
+        self.ids, logprobs = draw(self.trunk.logits / self.temperature, self._uniform())
+        ids, busy = self.ids.cpu().numpy(), np.flatnonzero(self.busy)
+        self.step[busy] += 1
+        self.busy[busy] = (ids[busy] != self.stop_id) & (self.step[busy] < self.limits[self.row[busy]])
+        return self.row[busy], ids[busy], logprobs.cpu().numpy()[busy]
+
+    def advance(self) -> None:
+        """The slots that go on take in what they drew."""
+        if self.busy.any():
+            self.trunk.advance(self.ids, self.busy)
 
     def _fill(self) -> None:
         free = np.flatnonzero(~self.busy)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from contracts.records import PromptRecord, Rollout, RolloutSetRecord
 from contracts.run_dir import Cancelled, RunDir, RunSpec
 from contracts.snapshots import canonical_json
 from rewardmodel import chat
-from training.algorithms import policy, states
+from training.algorithms import decoding, policy, states
 from training.algorithms.decoding import Row, SampledResponse, decode
 
 SAMPLES_SHOWN = 2  # prompts of each call
@@ -87,6 +87,25 @@ def sample(
         for row, response in zip(rows, drawn, strict=True):
             results[row.prompt].append(response)
     return results
+
+
+def stream(
+    model: Any,
+    prompt: Sequence[int],
+    *,
+    max_new_tokens: int,
+    stop_id: int,
+    pad_id: int,
+    seed: int,
+    temperature: float = 1.0,
+) -> Iterator[tuple[int, float, Any]]:
+    """The tokens of `sample(model, [prompt], k=1, seed=seed)`, each as it is drawn: id, log-probability, and the
+    log-probabilities of the whole vocabulary that it was drawn from."""
+    context = context_length(model)
+    if not 0 < len(prompt) < context:
+        raise SamplingError(f"the conversation has {len(prompt)} tokens and the model's context {context}; shorten it")
+    row = Row(prompt=0, seed=row_seed(seed, 0, 0), limit=min(max_new_tokens, context - len(prompt)))
+    return decoding.stream(model, prompt, row, stop_id=stop_id, pad_id=pad_id, temperature=temperature)
 
 
 def context_length(model: Any) -> int:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.api import checkpoints, rounds, runs
+from training.api import checkpoints, playground, rounds, runs
 
 urlpatterns = [
     path("run-kinds", runs.kinds),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("projects/<slug:slug>/lineage", checkpoints.of_answers),
     path("checkpoints/<uuid:checkpoint_id>", checkpoints.one),
     path("checkpoints/<uuid:checkpoint_id>/lineage", checkpoints.of_checkpoint),
+    path("checkpoints/<uuid:checkpoint_id>/replies", playground.replies),
+    path("checkpoints/<uuid:checkpoint_id>/inspections", playground.inspections),
+    path("replies/<uuid:request_id>", playground.reply),
+    path("replies/<uuid:request_id>/cancel", playground.cancel),
+    path("inspections/<uuid:request_id>", playground.inspection),
     path("projects/<slug:slug>/rounds", rounds.of_project),
     path("rounds/<uuid:round_id>", rounds.one),
     path("rounds/<uuid:round_id>/advance", rounds.advance),

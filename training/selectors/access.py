@@ -10,6 +10,7 @@ from labeling.models.projects import Project
 from labeling.selectors import access as people
 from training import errors
 from training.models.checkpoints import Checkpoint
+from training.models.playground import PlaygroundRequest
 from training.models.rounds import Round
 from training.models.runs import Run
 
@@ -43,6 +44,17 @@ def round(user: User, round_id: uuid.UUID) -> Round:
     found = related.filter(id=round_id).first()
     if found is None:
         raise errors.RoundNotFound
+    _require(user, found.project)
+    return found
+
+
+def playground_request(user: User, request_id: uuid.UUID, kind: str) -> PlaygroundRequest:
+    """A person's own request; another's is as good as none."""
+    found = (
+        PlaygroundRequest.objects.select_related("project").filter(id=request_id, kind=kind, created_by=user).first()
+    )
+    if found is None:
+        raise errors.PlaygroundRequestNotFound
     _require(user, found.project)
     return found
 

@@ -104,6 +104,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/checkpoints/{checkpoint_id}/inspections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask for a conversation's tokens as the model sees them, and for the chances of the next one anywhere. */
+        post: operations["checkpoints_inspections_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/checkpoints/{checkpoint_id}/lineage": {
         parameters: {
             query?: never;
@@ -121,6 +138,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/checkpoints/{checkpoint_id}/replies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask a checkpoint for its reply to a conversation; read it, while it is written, at `replies/ID`. */
+        post: operations["checkpoints_replies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -130,6 +164,22 @@ export interface paths {
         };
         /** @description 503 where the database does not answer or a promise of hand-out is broken. */
         get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inspections/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["inspections_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -630,6 +680,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/replies/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The reply's tokens from number `after` on, and how far it is. Ask again until `finish_reason` or `error`. */
+        get: operations["replies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replies/{request_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Stop a reply; what is written of it stays. */
+        post: operations["replies_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rounds/{round_id}": {
         parameters: {
             query?: never;
@@ -905,6 +989,12 @@ export interface components {
             kendall_tau_b: number | null;
             sets: number;
         };
+        Alternative: {
+            id: number;
+            text: string;
+            /** Format: double */
+            probability: number;
+        };
         Answer: {
             /** Format: uuid */
             id: string;
@@ -992,6 +1082,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        /** @enum {unknown} */
+        BlankEnum: "";
         Checkpoint: {
             /** Format: uuid */
             id: string;
@@ -1081,6 +1173,14 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        /**
+         * @description * `` -
+         *     * `stop` - stop
+         *     * `length` - length
+         *     * `cancelled` - cancelled
+         * @enum {string}
+         */
+        FinishReasonEnum: "stop" | "length" | "cancelled";
         Guideline: {
             version: number;
             text: string;
@@ -1117,6 +1217,20 @@ export interface components {
             accepts: string[];
             help: string;
             required: boolean;
+        };
+        Inspection: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            checkpoint: string;
+            status: components["schemas"]["PlaygroundStatusEnum"];
+            /** @description empty until it has succeeded */
+            tokens: components["schemas"]["Piece"][];
+            /** @description counted from 0 */
+            position: number | null;
+            /** @description the likeliest tokens after that position */
+            next_token: components["schemas"]["Alternative"][];
+            error: components["schemas"]["PlaygroundError"] | null;
         };
         KindCounts: {
             open: number;
@@ -1223,6 +1337,16 @@ export interface components {
             /** Format: binary */
             file?: string;
         };
+        NewInspectionRequest: {
+            messages: components["schemas"]["PlaygroundTurnRequest"][];
+            /**
+             * @description the token after which the next one's chances are asked for; -1 is the last
+             * @default -1
+             */
+            position: number;
+            /** @default 10 */
+            top: number;
+        };
         NewMemberRequest: {
             /** @description a user's id or username */
             user: string;
@@ -1264,6 +1388,27 @@ export interface components {
         NewPromptsRequest: {
             prompts: components["schemas"]["NewPromptRequest"][];
             open_demonstrations?: boolean;
+        };
+        NewReplyRequest: {
+            messages: components["schemas"]["PlaygroundTurnRequest"][];
+            /** @default 256 */
+            max_new_tokens: number;
+            /**
+             * Format: double
+             * @description divides the logits
+             * @default 1
+             */
+            temperature: number;
+            /**
+             * Format: int64
+             * @description null: a fresh one each time
+             */
+            seed?: number | null;
+            /**
+             * @description alternatives to show of each token
+             * @default 0
+             */
+            top: number;
         };
         NewRoundRequest: {
             /**
@@ -1314,6 +1459,12 @@ export interface components {
             most: number | null;
             choices: string[] | null;
         };
+        /**
+         * @description * `template` - template
+         *     * `content` - content
+         * @enum {string}
+         */
+        PartEnum: "template" | "content";
         PatchedPersonChangeRequest: {
             role?: components["schemas"]["RoleEnum"];
             is_active?: boolean;
@@ -1376,6 +1527,39 @@ export interface components {
             is_active: boolean;
             /** Format: date-time */
             date_joined: string;
+        };
+        Piece: {
+            id: number;
+            text: string;
+            role: components["schemas"]["MessageRoleEnum"];
+            part: components["schemas"]["PartEnum"];
+            /**
+             * Format: double
+             * @description nats; null for the first token
+             */
+            logprob: number | null;
+            /** @description 1: the model held it for the likeliest */
+            rank: number | null;
+        };
+        PlaygroundError: {
+            code: string;
+            sentence: string;
+        };
+        /**
+         * @description * `queued` - queued
+         *     * `loading` - loading
+         *     * `running` - running
+         *     * `succeeded` - succeeded
+         *     * `failed` - failed
+         *     * `cancelled` - cancelled
+         * @enum {string}
+         */
+        PlaygroundStatusEnum: "queued" | "loading" | "running" | "succeeded" | "failed" | "cancelled";
+        PlaygroundTurnRequest: {
+            role: components["schemas"]["MessageRoleEnum"];
+            content: string;
+            /** @default  */
+            name: string;
         };
         Progress: {
             stage: string;
@@ -1472,6 +1656,40 @@ export interface components {
         Renewed: {
             /** Format: date-time */
             expires_at: string;
+        };
+        Reply: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            checkpoint: string;
+            status: components["schemas"]["PlaygroundStatusEnum"];
+            /** @description those from `after` on */
+            tokens: components["schemas"]["ReplyToken"][];
+            /** @description the `after` to go on from */
+            next: number;
+            seed: number;
+            /**
+             * @description empty until the reply has ended
+             *
+             *     * `` -
+             *     * `stop` - stop
+             *     * `length` - length
+             *     * `cancelled` - cancelled
+             */
+            finish_reason: components["schemas"]["FinishReasonEnum"] | components["schemas"]["BlankEnum"];
+            prompt_tokens: number | null;
+            error: components["schemas"]["PlaygroundError"] | null;
+        };
+        ReplyToken: {
+            id: number;
+            /** @description the texts of all tokens join to the reply's */
+            text: string;
+            /**
+             * Format: double
+             * @description nats, at the temperature
+             */
+            logprob: number;
+            top: components["schemas"]["Alternative"][];
         };
         /**
          * @description * `labeler` - labeler
@@ -1906,6 +2124,31 @@ export interface operations {
             };
         };
     };
+    checkpoints_inspections_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInspectionRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspection"];
+                };
+            };
+        };
+    };
     checkpoints_lineage_retrieve: {
         parameters: {
             query?: never;
@@ -1923,6 +2166,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Lineage"];
+                };
+            };
+        };
+    };
+    checkpoints_replies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReplyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
                 };
             };
         };
@@ -1950,6 +2218,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    inspections_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspection"];
                 };
             };
         };
@@ -2915,6 +3204,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Task"][];
+                };
+            };
+        };
+    };
+    replies_retrieve: {
+        parameters: {
+            query?: {
+                /** @description where the last answer's `next` pointed; 0 at first */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    replies_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reply"];
                 };
             };
         };
