@@ -1,8 +1,8 @@
 """Hand-out under load: M labelers lease and rank over HTTP against a freshly started server, without think time.
 
 One JSON line per run. The server is the embedded default's (granian, SQLite), and PostgreSQL's where DATABASE_URL
-names an empty database. LABELERS="1 8 32" and SECONDS=5 change the runs. `SCALE=1` compares the latency of next-task
-with 1,000 and with 1,000,000 open slots instead.
+names an empty database. LABELERS="1 8 32" and SECONDS=5 change the runs. `SCALE=1` measures the latency of next-task
+and of the lists with 1,000 and with 1,000,000 open slots instead (SLOTS="1000 1000000").
 """
 
 import json
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ import psutil  # type: ignore[import-untyped]
 ROOT = Path(__file__).resolve().parent.parent
 K, WORDS = 5, 120
 WORKERS = 2
+LISTS = ("tasks", "prompts", "answers", "audit", "events")
+WHOLE = 20_000  # tasks with texts of their own; a larger backlog repeats the last of them, with one response
 
 
 class Labeler:
@@ -113,8 +116,8 @@ def work(people: list[Labeler], seconds: float) -> float:
 def main() -> None:
     seconds = float(os.environ.get("SECONDS", "5"))
     if os.environ.get("SCALE") == "1":
-        for slots in (1_000, 1_000_000):
-            print(json.dumps(measure_next(slots)), flush=True)
+        for slots in map(int, os.environ.get("SLOTS", "1000 1000000").split()):
+            print(json.dumps(measure_scale(slots)), flush=True)
         return
     for labelers in map(int, os.environ.get("LABELERS", "1 8 32").split()):
         print(json.dumps(measure(labelers, seconds)), flush=True)
@@ -139,16 +142,33 @@ def measure(labelers: int, seconds: float) -> dict[str, Any]:
         }
 
 
-def measure_next(slots: int) -> dict[str, Any]:
-    """Latency of next-task for one labeler with a backlog of `slots`."""
+def measure_scale(slots: int) -> dict[str, Any]:
+    """Latency of next-task for one labeler, and of each list's first page, with a backlog of `slots`."""
     with system(tasks=slots, labelers=1) as (port, tokens, server):
         (person,), _, _ = drive(port, tokens, server, 5.0)
         nexts = sorted(person.nexts)
         return {
+            "database": django_vendor(),
             "open_slots": slots,
             "next_p50_ms": round(nexts[len(nexts) // 2] * 1000, 3),
-            "database": django_vendor(),
+            "next_p99_ms": round(nexts[int(len(nexts) * 0.99)] * 1000, 3),
+            **{f"{name}_p50_ms": round(list_latency(port, tokens[0], name) * 1000, 2) for name in LISTS},
         }
+
+
+def list_latency(port: int, token: str, name: str) -> float:
+    """Median seconds of the first page, over 15 requests."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/projects/bench/{name}",
+        headers={"Host": "localhost", "Authorization": f"Bearer {token}"},
+    )
+    taken = []
+    for _ in range(15):
+        began = time.perf_counter()
+        with urllib.request.urlopen(request) as response:
+            response.read()
+        taken.append(time.perf_counter() - began)
+    return sorted(taken)[len(taken) // 2]
 
 
 def drive(port: int, tokens: list[str], server: psutil.Process, seconds: float) -> tuple[list[Labeler], float, float]:
@@ -235,6 +255,7 @@ def set_up(tasks: int, labelers: int) -> list[str]:
     from django.core.management import call_command
     from django.utils import timezone
 
+    from benchmarks import backlog
     from labeling.models.people import Membership, User
     from labeling.models.projects import Project
     from labeling.models.prompts import Prompt, Response, RolloutSet
@@ -250,12 +271,13 @@ def set_up(tasks: int, labelers: int) -> list[str]:
     tokens = []
     for number in range(labelers):
         user = User.objects.create(username=f"labeler{number}", password="!")
-        Membership.objects.create(project=project, user=user, role="labeler")
+        Membership.objects.create(project=project, user=user, role="admin")
         tokens.append(people.make_token(person=user, name="bench", now=now)[1])
     words = ["soil", "water", "garden", "season", "harvest", "patience", "green", "light"]
     texts = [" ".join(generator.choices(words, k=WORDS)) for _ in range(50)]
-    for start in range(0, tasks, 5_000):
-        numbers = range(start, min(start + 5_000, tasks))
+    whole = min(tasks, max(WHOLE, 100_000 if tasks <= 100_000 else 0))
+    for start in range(0, whole, 5_000):
+        numbers = range(start, min(start + 5_000, whole))
         prompts = Prompt.objects.bulk_create(
             Prompt(project=project, content_hash=str(n), split="train", created_at=now,
                    messages=[{"role": "user", "content": f"Question {n}?", "name": ""}])
@@ -265,13 +287,14 @@ def set_up(tasks: int, labelers: int) -> list[str]:
             RolloutSet(project=project, prompt=prompt, content_hash=prompt.content_hash, created_at=now)
             for prompt in prompts
         )
-        # Responses only where labelers will come by; a backlog of a million tasks need not hold five million texts.
         Response.objects.bulk_create(
             Response(rollout_set=row, index=index, text=generator.choice(texts), source=source, tokens=WORDS)
             for row in sets
-            for index in range(K if tasks <= 100_000 or start < 20_000 else 1)
+            for index in range(K)
         )
         opening.open_for_sets(project=project, kind=Kind.RANKING, rollout_sets=sets, priority=0.0, now=now)
+    if tasks > whole:
+        backlog.repeat_last_task(tasks - whole)
     return tokens
 
 
