@@ -9,6 +9,6 @@ class LabelingConfig(AppConfig):
     name = "labeling"
 
     def import_models(self) -> None:
-        for noun in ("people", "projects", "prompts", "work", "answers", "records"):
+        for noun in ("people", "projects", "prompts", "work", "answers", "quality", "records", "webhooks"):
             import_module(f"labeling.models.{noun}")
         super().import_models()

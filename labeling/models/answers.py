@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from labeling.models.work import Kind
+from labeling.models.work import Kind, Purpose
 
 
 class Answer(models.Model):
@@ -19,6 +19,7 @@ class Answer(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="answers", db_index=False)
     kind = models.CharField(max_length=13, choices=Kind.choices)
+    purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.ORDINARY)  # what it may count as
     prompt = models.ForeignKey("labeling.Prompt", models.PROTECT, related_name="answers")
     rollout_set = models.ForeignKey(
         "labeling.RolloutSet", models.PROTECT, null=True, related_name="answers"
@@ -29,7 +30,9 @@ class Answer(models.Model):
     labeler = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="answers"
     )  # null: imported
-    lease = models.ForeignKey("labeling.Lease", models.PROTECT, null=True, related_name="answers")  # null: imported
+    lease = models.ForeignKey(
+        "labeling.Lease", models.PROTECT, null=True, related_name="answers"
+    )  # null: imported, or a reviewer's settlement
     origin = models.CharField(max_length=120, blank=True)  # format and annotator of an imported answer, else empty
     guideline = models.ForeignKey(
         "labeling.Guideline", models.PROTECT, null=True, db_index=False
@@ -40,6 +43,7 @@ class Answer(models.Model):
     active_ms = models.PositiveIntegerField(null=True)  # time of work, pauses left out; null: not measured
     idempotency_key = models.CharField(max_length=100)
     body_hash = models.CharField(max_length=64)
+    too_fast = models.BooleanField(default=False)  # below the project's minimum of active time when it came
     late = models.BooleanField(default=False)  # somebody else had the slot by then; not counted in the overlap
     created_at = models.DateTimeField()
     revision = models.PositiveSmallIntegerField(default=1)
@@ -51,14 +55,17 @@ class Answer(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["labeler", "idempotency_key"], name="answer_once_per_idempotency_key"),
             models.UniqueConstraint(
-                fields=["task", "labeler"], condition=Q(revision=1), name="answer_once_per_task_and_labeler"
+                fields=["task", "labeler"],
+                condition=Q(revision=1) & ~Q(purpose="review"),
+                name="answer_once_per_task_and_labeler",
             ),
             models.UniqueConstraint(
                 fields=["project", "body_hash"], condition=Q(labeler__isnull=True), name="answer_imported_once"
             ),
             models.CheckConstraint(
-                condition=Q(labeler__isnull=True, task__isnull=True, lease__isnull=True)
-                | Q(labeler__isnull=False, task__isnull=False, lease__isnull=False),
+                condition=Q(purpose="ordinary", labeler__isnull=True, task__isnull=True, lease__isnull=True)
+                | (Q(labeler__isnull=False, task__isnull=False, lease__isnull=False) & ~Q(purpose="review"))
+                | Q(purpose="review", labeler__isnull=False, task__isnull=False, lease__isnull=True),
                 name="answer_is_ours_or_imported",
             ),
             models.CheckConstraint(

@@ -1,6 +1,7 @@
 """People, their roles in projects, and the tokens that their programs carry."""
 
 import uuid
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -41,6 +42,10 @@ class Membership(models.Model):
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
+    warned_at = models.DateTimeField(null=True)  # null: the work is good, as far as anybody knows
+    paused_at = models.DateTimeField(null=True)  # null: work is handed out to them
+    reasons: Any = models.JSONField(default=list)  # of the warning or pause: names of rules, or "asked"
+    judged_from = models.DateTimeField(null=True)  # work before this counts no more; null: all of it counts
 
     class Meta:
         constraints = [
@@ -58,3 +63,12 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)  # null: the token works
+
+
+class SignInFailures(models.Model):
+    """Wrong passwords in a row, by what they have in common: a name and an address, a name, or an address."""
+
+    key = models.CharField(max_length=64, unique=True)  # sha256, so that no mistyped password lies here as a name
+    failures = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+    blocked_until = models.DateTimeField(null=True)  # null: the next attempt is looked at

@@ -60,12 +60,16 @@ class RolloutSet(models.Model):
     content_hash = models.CharField(max_length=64)  # of where it came from; makes publishing and importing idempotent
     sampling = models.JSONField(default=dict)  # temperature, token limit and the like
     created_at = models.DateTimeField()
+    anchored_at = models.DateTimeField(null=True)  # since when it is ranked again beside new ones; null: it is not
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "content_hash"], name="rollout_set_once_per_origin"),
         ]
-        indexes = [models.Index(fields=["run_id", "id"], name="rollout_set_by_run")]
+        indexes = [
+            models.Index(fields=["run_id", "id"], name="rollout_set_by_run"),
+            models.Index(fields=["project"], condition=Q(anchored_at__isnull=False), name="rollout_set_anchored"),
+        ]
 
 
 class Response(models.Model):

@@ -7,7 +7,7 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,6 +127,12 @@ def time(value: datetime) -> Any:
 def as_uuid(value: UUID | str) -> UUID:
     """A UUID out of a row."""
     return value if isinstance(value, UUID) else UUID(value)
+
+
+def as_time(value: datetime | str) -> datetime:
+    """A time out of a row."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def as_json(value: Any) -> Any:

@@ -5,6 +5,9 @@
 
 `Slot.free_at` says when a slot may be handed out: from its creation while open, from the end of its
 lease while leased, never (null) once answered or withdrawn. So expiry is judged when read.
+
+A gold or repeat task is handed out by making a slot for the labeler it was drawn for. Such a slot is reserved: it is
+never free to anybody else, so its `free_at` is null from the start.
 """
 
 import uuid
@@ -21,14 +24,26 @@ class Kind(models.TextChoices):
     COMPARISON = "comparison"
 
 
+class Purpose(models.TextChoices):
+    """Why a task is there, and so what its answers may be counted as."""
+
+    ORDINARY = "ordinary"  # independent answers: the only ones that training, overlap and agreement count
+    GOLD = "gold"  # its order is known; each labeler gets it once, without knowing
+    REPEAT = "repeat"  # one labeler's own earlier item again
+    ANCHOR = "anchor"  # an item ranked in an earlier round, ranked again
+    REVIEW = "review"  # a reviewer's settlement; of answers only, no task has it
+
+
 class LabelingTask(models.Model):
     """One item of human work: a prompt to answer, a rollout set to rank, or two policies to compare."""
 
     class State(models.TextChoices):
         OPEN = "open"
         DONE = "done"
-        HALTED = "halted"  # too many labelers skipped it: a reviewer decides
+        HALTED = "halted"  # too many labelers skipped or flagged it: a reviewer decides
         CLOSED = "closed"
+        SETTLED = "settled"  # a reviewer gave the ranking that counts
+        DISCARDED = "discarded"  # a reviewer found that no answer to it counts
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks")
@@ -37,14 +52,40 @@ class LabelingTask(models.Model):
     rollout_set = models.ForeignKey(
         "labeling.RolloutSet", models.PROTECT, null=True, related_name="tasks"
     )  # null: a demonstration, which has no responses to show
+    purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.ORDINARY)
+    repeat_of = models.OneToOneField(
+        "labeling.Answer", models.PROTECT, null=True, related_name="repeat"
+    )  # null: not a repeat
+    opened_for = models.UUIDField(null=True)  # an anchor: the run whose rollouts it accompanies; null: no anchor
     policy_draft = models.TextField(null=True)  # noqa: DJ001  null: no policy wrote one
     priority = models.FloatField(default=0.0)
-    state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
+    information = models.FloatField(null=True)  # 0 to 1, how much its ranking would tell; null: nobody said
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     created_at = models.DateTimeField()
+    shared = False  # no column: whether several labelers answer it, where the hot path has looked
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["rollout_set"], name="task_once_per_rollout_set"),
+            models.UniqueConstraint(
+                fields=["rollout_set"],
+                condition=Q(purpose__in=["ordinary", "gold"]),
+                name="task_once_per_rollout_set",
+            ),
+            models.UniqueConstraint(
+                fields=["rollout_set", "opened_for"],
+                condition=Q(purpose="anchor"),
+                name="task_once_per_anchor_and_run",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="repeat", repeat_of__isnull=False)
+                | (Q(repeat_of__isnull=True) & ~Q(purpose="repeat")),
+                name="task_repeats_an_answer_if_it_is_a_repeat",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="anchor", opened_for__isnull=False)
+                | Q(purpose__in=["ordinary", "gold", "repeat"], opened_for__isnull=True),
+                name="task_is_opened_for_a_run_if_it_is_an_anchor",
+            ),
             models.UniqueConstraint(
                 fields=["prompt"], condition=Q(kind="demonstration"), name="task_once_per_prompt_to_answer"
             ),
@@ -74,7 +115,8 @@ class Slot(models.Model):
     priority = models.FloatField()
     shuffle = models.FloatField()  # uniform on [0, 1), drawn once: the order of random hand-out
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
-    free_at = models.DateTimeField(null=True)  # null: answered or withdrawn
+    reserved = models.BooleanField(default=False)  # made for one labeler, and never anybody else's
+    free_at = models.DateTimeField(null=True)  # null: answered, withdrawn or reserved
     labeler = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="slots"
     )  # null: open or withdrawn
@@ -92,8 +134,11 @@ class Slot(models.Model):
                 name="one_lease_per_labeler_and_kind",
             ),
             models.CheckConstraint(
-                condition=Q(state="open", free_at__isnull=False, labeler__isnull=True, token__isnull=True)
-                | Q(state="leased", free_at__isnull=False, labeler__isnull=False, token__isnull=False)
+                condition=Q(
+                    state="open", reserved=False, free_at__isnull=False, labeler__isnull=True, token__isnull=True
+                )
+                | Q(state="leased", reserved=False, free_at__isnull=False, labeler__isnull=False, token__isnull=False)
+                | Q(state="leased", reserved=True, free_at__isnull=True, labeler__isnull=False, token__isnull=False)
                 | Q(state="answered", free_at__isnull=True, labeler__isnull=False)
                 | Q(state="withdrawn", free_at__isnull=True, labeler__isnull=True),
                 name="slot_state_agrees_with_its_lease",
@@ -133,7 +178,9 @@ class Lease(models.Model):
     )  # null: the project had none
     order_shown: Any = models.JSONField(default=list)  # response ids, first shown first
     drawn_at_random = models.BooleanField()
-    selection_probability = models.FloatField()  # that this hand-out chose this slot
+    # That a hand-out to this labeler at this moment chose this task, given what it was for: gold and repeats are
+    # chosen among themselves, at the project's shares.
+    selection_probability = models.FloatField()
     created_at = models.DateTimeField()
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001  null: none yet
 

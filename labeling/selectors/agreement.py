@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from labeling.models.answers import Answer, RankedResponse
 from labeling.models.projects import Project
-from labeling.models.work import Kind
+from labeling.models.work import Kind, Purpose
 
 RESAMPLES = 1000
 UNACCEPTABLE = 1_000  # the rank of an unacceptable response that has none: below every ranked one
@@ -84,6 +84,7 @@ def _ranked_twice(project: Project) -> Iterator[list[dict[int, int]]]:
             answer__project=project,
             answer__kind__in=[Kind.RANKING, Kind.COMPARISON],
             answer__replaced_by=None,
+            answer__purpose=Purpose.ORDINARY,
             answer__rollout_set__in=_sets_with_two(project),
         )
         .order_by("answer__rollout_set", "answer")
@@ -104,7 +105,9 @@ def _ranked_twice(project: Project) -> Iterator[list[dict[int, int]]]:
 
 
 def _sets_with_two(project: Project) -> Any:
-    answers = Answer.objects.filter(project=project, replaced_by=None, rollout_set__isnull=False)
+    answers = Answer.objects.filter(
+        project=project, replaced_by=None, rollout_set__isnull=False, purpose=Purpose.ORDINARY
+    )
     return answers.values("rollout_set").annotate(n=Count("pk")).filter(n__gt=1).values("rollout_set")
 
 

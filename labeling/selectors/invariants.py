@@ -6,7 +6,8 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from labeling.models.answers import Answer
 from labeling.models.prompts import Response
-from labeling.models.work import Exclusion, Kind, LabelingTask, Lease, Skip, Slot
+from labeling.models.quality import QualityCheck, ReviewCase
+from labeling.models.work import Exclusion, Kind, LabelingTask, Lease, Purpose, Skip, Slot
 
 
 def violations() -> dict[str, int]:
@@ -20,7 +21,8 @@ def _answered_slots_without_answer() -> int:
 
 def _answers_without_answered_slot() -> int:
     slot = Slot.objects.filter(task=OuterRef("task"), labeler=OuterRef("labeler"), state=Slot.State.ANSWERED)
-    return Answer.objects.filter(revision=1, late=False, task__isnull=False).filter(~Exists(slot)).count()
+    ours = Answer.objects.filter(revision=1, late=False, task__isnull=False).exclude(purpose=Purpose.REVIEW)
+    return ours.filter(~Exists(slot)).count()
 
 
 def _labelers_with_two_slots_of_a_task() -> int:
@@ -39,18 +41,19 @@ def _slots_that_forget_their_lease() -> int:
 
 
 def _done_tasks_with_free_slots() -> int:
-    free = Slot.objects.filter(task=OuterRef("pk"), free_at__isnull=False)
+    free = Slot.objects.filter(task=OuterRef("pk"), state__in=[Slot.State.OPEN, Slot.State.LEASED])
     return LabelingTask.objects.exclude(state=LabelingTask.State.OPEN).filter(Exists(free)).count()
 
 
 def _open_tasks_without_free_slots() -> int:
-    free = Slot.objects.filter(task=OuterRef("pk"), free_at__isnull=False)
-    return LabelingTask.objects.filter(state=LabelingTask.State.OPEN).filter(~Exists(free)).count()
+    free = Slot.objects.filter(task=OuterRef("pk"), state__in=[Slot.State.OPEN, Slot.State.LEASED])
+    opened = LabelingTask.objects.filter(state=LabelingTask.State.OPEN).exclude(purpose=Purpose.GOLD)
+    return opened.filter(~Exists(free)).count()
 
 
 def _own_texts_not_excluded() -> int:
     excluded = Exclusion.objects.filter(task=OuterRef("rollout_set__tasks"), labeler=OuterRef("author"))
-    authored = Response.objects.filter(author__isnull=False, rollout_set__tasks__isnull=False)
+    authored = Response.objects.filter(author__isnull=False, rollout_set__tasks__purpose__in=_OPEN_TO_ALL)
     return authored.filter(~Exists(excluded)).count()
 
 
@@ -67,6 +70,37 @@ def _answers_that_miss_responses() -> int:
     return ordered.filter(~Q(ranked_count=F("response_count"))).count() + bare.count()
 
 
+def _gold_without_order() -> int:
+    return LabelingTask.objects.filter(purpose=Purpose.GOLD, gold__isnull=True).count()
+
+
+def _answers_of_another_purpose() -> int:
+    """A repeat that counts as independent, or the reverse. An answer keeps its purpose when its task becomes gold."""
+    repeats = Q(task__purpose=Purpose.REPEAT) & ~Q(purpose=Purpose.REPEAT)
+    anchors = Q(task__purpose=Purpose.ANCHOR) & ~Q(purpose__in=[Purpose.ANCHOR, Purpose.REVIEW])
+    others = Q(purpose__in=[Purpose.REPEAT, Purpose.ANCHOR, Purpose.GOLD]) & ~Q(task__purpose=F("purpose"))
+    return Answer.objects.filter(repeats | anchors | others).count()
+
+
+def _repeats_of_others() -> int:
+    slots = Slot.objects.filter(task__purpose=Purpose.REPEAT, labeler__isnull=False)
+    return slots.exclude(labeler=F("task__repeat_of__labeler")).count()
+
+
+def _unscored_checks() -> int:
+    check = QualityCheck.objects.filter(answer=OuterRef("pk"), purpose=OuterRef("purpose"), labeler=OuterRef("labeler"))
+    silent = Answer.objects.filter(purpose__in=[Purpose.GOLD, Purpose.REPEAT], revision=1)
+    return silent.filter(~Exists(check)).count()
+
+
+def _settled_without_ranking() -> int:
+    settled = ReviewCase.objects.filter(task=OuterRef("pk"), state=ReviewCase.State.SETTLED)
+    return LabelingTask.objects.filter(state=LabelingTask.State.SETTLED).filter(~Exists(settled)).count()
+
+
+# Tasks of these purposes go to whoever asks; a repeat is its labeler's.
+_OPEN_TO_ALL = [Purpose.ORDINARY, Purpose.GOLD, Purpose.ANCHOR]
+
 CHECKS: dict[str, Callable[[], int]] = {
     "answered_slots_without_answer": _answered_slots_without_answer,
     "answers_without_answered_slot": _answers_without_answered_slot,
@@ -78,4 +112,9 @@ CHECKS: dict[str, Callable[[], int]] = {
     "own_texts_not_excluded": _own_texts_not_excluded,
     "skips_not_excluded": _skips_not_excluded,
     "answers_that_miss_responses": _answers_that_miss_responses,
+    "gold_tasks_without_known_order": _gold_without_order,
+    "answers_of_another_purpose_than_their_task": _answers_of_another_purpose,
+    "repeats_of_somebody_elses_answer": _repeats_of_others,
+    "gold_or_repeat_answers_without_check": _unscored_checks,
+    "settled_tasks_without_settlement": _settled_without_ranking,
 }

@@ -3,20 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from labeling.models.answers import Answer
 from labeling.models.people import User
 from labeling.models.projects import Project
-from labeling.models.work import Kind
+from labeling.models.work import Kind, Purpose
 from labeling.selectors import work
 
 
 def progress(*, project: Project, user: User, with_labelers: bool, now: datetime) -> dict[str, Any]:
-    """Counts of tasks and first revisions of answers. Who did what only where `with_labelers`."""
-    answers = Answer.objects.filter(project=project, revision=1)
+    """Counts of tasks and of first revisions of independent answers. Who did what only where `with_labelers`.
+
+    `mine` counts gold and repeats too: who counts along must not be able to tell them by that.
+    """
+    every = Answer.objects.filter(project=project, revision=1).exclude(purpose=Purpose.REVIEW)
+    answers = every.filter(purpose=Purpose.ORDINARY)
     by_kind = dict(answers.values_list("kind").annotate(number=Count("pk")).order_by())
-    mine = answers.filter(labeler=user)
+    mine = every.filter(labeler=user)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         "tasks": work.task_counts(project=project, now=now),
@@ -30,8 +34,9 @@ def progress(*, project: Project, user: User, with_labelers: bool, now: datetime
 def _labelers(project: Project) -> list[dict[str, Any]]:
     rows = (
         Answer.objects.filter(project=project, revision=1, labeler__isnull=False)
+        .exclude(purpose=Purpose.REVIEW)
         .values_list("labeler__username", "kind")
-        .annotate(number=Count("pk"), active=Sum("active_ms"))
+        .annotate(number=Count("pk", filter=Q(purpose=Purpose.ORDINARY)), active=Sum("active_ms"))
         .order_by("labeler__username")
     )
     people: dict[str, dict[str, Any]] = {}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from contracts.records import DemonstrationRecord, JsonRecord, Message, PromptRecord, RankingRecord
@@ -15,7 +15,7 @@ from labeling import errors
 from labeling.models.answers import Answer, RankedResponse
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
-from labeling.models.work import Kind
+from labeling.models.work import Kind, LabelingTask, Purpose
 
 CHUNK = 500
 
@@ -116,8 +116,12 @@ def messages(plain: Sequence[dict[str, str]]) -> tuple[Message, ...]:
 
 
 def _answers(project: Project, filters: Filters, kinds: list[Kind]) -> QuerySet[Answer]:
-    """Newest revisions only."""
-    rows = Answer.objects.filter(project=project, kind__in=kinds, replaced_by=None).order_by("id")
+    """Newest revisions of what counts: independent answers, or the reviewer's settlement in their place."""
+    decided = Q(task__state__in=[LabelingTask.State.SETTLED, LabelingTask.State.DISCARDED])
+    independent = Q(purpose=Purpose.ORDINARY) & (Q(task=None) | ~decided)
+    settled = Q(purpose=Purpose.REVIEW, task__state=LabelingTask.State.SETTLED)
+    rows = Answer.objects.filter(independent | settled, project=project, kind__in=kinds, replaced_by=None)
+    rows = rows.order_by("id")
     rows = rows.select_related("prompt", "labeler", "guideline")
     if filters.split:
         rows = rows.filter(prompt__split=filters.split)

@@ -8,7 +8,7 @@ from django.db.models import Count, QuerySet
 from labeling.models import sql
 from labeling.models.people import User
 from labeling.models.projects import Guideline, Project
-from labeling.models.work import Kind, LabelingTask, Lease, Slot
+from labeling.models.work import Kind, LabelingTask, Lease, Purpose, Slot
 
 _SHOWN = """
     SELECT t.uuid, t.kind, t.policy_draft, t.rollout_set_id, p.uuid, p.messages, d.body
@@ -75,12 +75,14 @@ def waiting(*, project: Project, labeler: User, now: datetime) -> dict[str, bool
 
 
 def task_counts(*, project: Project, now: datetime) -> dict[str, dict[str, int]]:
-    """Tasks by kind: open and untouched, open with somebody at work, done, halted."""
+    """Tasks by kind: open and untouched, open with somebody at work, done, halted. Gold and repeats are none."""
     counts = {kind: {"open": 0, "leased": 0, "done": 0, "halted": 0} for kind in Kind.values}
-    states = LabelingTask.objects.filter(project=project).values_list("kind", "state")
-    for kind, state, number in states.annotate(number=Count("*")).order_by():
-        if state != LabelingTask.State.CLOSED:
-            counts[kind][state] = number
+    states = LabelingTask.objects.filter(project=project, purpose__in=[Purpose.ORDINARY, Purpose.ANCHOR])
+    for kind, state, number in states.values_list("kind", "state").annotate(number=Count("*")).order_by():
+        if state == LabelingTask.State.SETTLED:
+            counts[kind]["done"] += number
+        elif state in counts[kind]:
+            counts[kind][state] += number
     held = Slot.objects.filter(project=project, state=Slot.State.LEASED, free_at__gt=now)
     for kind, number in held.values_list("kind").annotate(number=Count("task", distinct=True)).order_by():
         counts[kind]["leased"] = number
@@ -98,8 +100,10 @@ def describe_task(task: LabelingTask) -> dict[str, Any]:
     return {
         "id": task.uuid,
         "kind": task.kind,
+        "purpose": task.purpose,
         "state": task.state,
         "priority": task.priority,
+        "information": task.information,
         "prompt": {"id": task.prompt.uuid, "last_message": task.prompt.messages[-1]["content"][:200]},
         "slots": {state: states.count(state) for state in Slot.State.values},
         "created_at": task.created_at,

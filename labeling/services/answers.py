@@ -19,7 +19,7 @@ from labeling.models.answers import Answer
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.work import Exclusion, Kind, LabelingTask, Lease, Slot
-from labeling.services import audit, leases
+from labeling.services import audit, following, leases, quality
 from labeling.services.bodies import Body
 from labeling.services.text import is_storable
 
@@ -35,6 +35,7 @@ class Submission:
     rationale: str
     confidence: int | None
     active_ms: int | None
+    flagged: bool  # a response of it carries a flag
     store_details: Callable[[Answer], None]
 
 
@@ -88,6 +89,7 @@ def revise(*, answer: Answer, labeler: User, plain: Any, read: Reader, now: date
             revised = Answer.objects.create(
                 project=answer.project,
                 kind=answer.kind,
+                purpose=answer.purpose,
                 prompt=answer.prompt,
                 rollout_set=answer.rollout_set,
                 task=answer.task,
@@ -95,6 +97,7 @@ def revise(*, answer: Answer, labeler: User, plain: Any, read: Reader, now: date
                 lease=answer.lease,
                 guideline=answer.guideline,
                 order_shown=answer.order_shown,
+                too_fast=answer.too_fast,
                 late=answer.late,
                 revision=answer.revision + 1,
                 replaces=answer,
@@ -119,6 +122,7 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
             "uuid": uuid4(),
             "project_id": task.project_id,
             "kind": task.kind,
+            "purpose": task.purpose,
             "prompt_id": task.prompt_id,
             "rollout_set_id": task.rollout_set_id,
             "task_id": task.pk,
@@ -126,12 +130,18 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
             "lease_id": lease.pk,
             "guideline_id": lease.guideline_id,
             "order_shown": lease.order_shown,
+            "too_fast": quality.is_too_fast(
+                project=task.project,
+                kind=task.kind,
+                active_ms=submission.active_ms,
+                held_ms=(now - lease.created_at).total_seconds() * 1000,
+            ),
             "late": late,
             "created_at": now,
             **_common(submission),
         }
         answer = Answer(pk=sql.insert(Answer, **values), **values)
-        answer.task, answer.project = task, task.project
+        answer.task, answer.project, answer.labeler = task, task.project, labeler
         outcome = Lease.Outcome.LATE if late else Lease.Outcome.ANSWERED
         if late:
             Exclusion.objects.get_or_create(task=task, labeler=labeler, defaults={"reason": Exclusion.Reason.LATE})
@@ -142,13 +152,15 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
                 sql.change(_DONE, [task.pk, task.pk])
             sql.change("DELETE FROM labeling_draft WHERE task_id = %s AND labeler_id = %s", [task.pk, labeler.pk])
             _tell(answer, labeler, "answer_submitted", now)
+        following.follow(answer=answer, task=task, labeler=labeler, flagged=submission.flagged, now=now)
     return answer
 
 
 _END_LEASES = "UPDATE labeling_lease SET outcome = %s WHERE labeler_id = %s AND task_id = %s"
 
 _DONE = """
-    UPDATE labeling_labelingtask SET state = 'done' WHERE id = %s AND state = 'open' AND NOT EXISTS (
+    UPDATE labeling_labelingtask SET state = 'done'
+    WHERE id = %s AND state = 'open' AND purpose <> 'gold' AND NOT EXISTS (
         SELECT 1 FROM labeling_slot s WHERE s.task_id = %s AND s.free_at IS NOT NULL
     )
 """
@@ -193,11 +205,12 @@ def _read(plain: Any, task: LabelingTask, body_hash: str, read: Reader) -> Submi
         body.problem("confidence", "is not asked in this project", code="not_asked")
     if rationale and not project.ask_rationale:
         body.problem("rationale", "is not asked in this project", code="not_asked")
+    flags = plain.get("flags") if isinstance(plain, dict) else None
     store_details = read(body, task)
     body.finish()
     return Submission(
         key=key, body_hash=body_hash, rationale=rationale, confidence=confidence, active_ms=active_ms,
-        store_details=store_details,
+        flagged=isinstance(flags, dict) and any(flags.values()), store_details=store_details,
     )  # fmt: skip
 
 

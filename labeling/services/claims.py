@@ -24,7 +24,7 @@ _FITS = """
 """
 
 _UNFINISHED = """
-    UPDATE labeling_slot SET free_at = %s
+    UPDATE labeling_slot SET free_at = CASE WHEN reserved THEN NULL ELSE %s END
     WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND kind IN ({kinds}) RETURNING token
 """
 
@@ -53,6 +53,8 @@ _CLAIM = {
 _FITTED = _FITS.replace("m.labeler_id = %s", "m.labeler_id = %s AND m.id <> %s")
 _BEFORE = "SELECT s.shuffle FROM labeling_slot s {indexed} WHERE {fits} {beyond} ORDER BY s.shuffle DESC LIMIT 1"
 
+_WAITS = "SELECT s.id FROM labeling_slot s {indexed} WHERE {fits} ORDER BY s.priority DESC, s.id LIMIT 1"
+
 _BY_PRIORITY = {"index": "slot_by_priority", "beyond": "", "order": "s.priority DESC, s.id"}
 _BY_SHUFFLE = {"index": "slot_by_shuffle", "beyond": "AND s.shuffle >= %s", "order": "s.shuffle, s.id"}
 
@@ -63,7 +65,7 @@ class Claim:
     slot_id: int
     task_id: int
     drawn_at_random: bool
-    probability: float  # that this hand-out chose this slot
+    probability: float  # that a hand-out for this purpose chose this slot
 
 
 def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends: datetime) -> UUID | None:
@@ -73,6 +75,13 @@ def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends:
         cursor.execute(_UNFINISHED.format(kinds=marks), [sql.time(ends), labeler_id, project_id, *map(str, kinds)])
         row = cursor.fetchone()
     return sql.as_uuid(row[0]) if row else None
+
+
+def waits(*, project_id: int, kind: Kind, labeler_id: int, now: datetime) -> bool:
+    """Whether a slot waits that would fit this labeler."""
+    indexed = "INDEXED BY slot_by_priority" if sql.is_sqlite() else ""
+    fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
+    return sql.first(_WAITS.format(indexed=indexed, fits=_FITS), fits) is not None
 
 
 def claim(

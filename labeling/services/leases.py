@@ -16,8 +16,9 @@ from labeling import errors
 from labeling.models import sql
 from labeling.models.people import User
 from labeling.models.projects import Project
-from labeling.models.work import Draft, Exclusion, Kind, LabelingTask, Lease, Skip, Slot
-from labeling.services import audit, claims, tasks
+from labeling.models.quality import ReviewCase
+from labeling.models.work import Draft, Exclusion, Kind, LabelingTask, Lease, Purpose, Skip, Slot
+from labeling.services import audit, cases, claims, silent, tasks
 
 ATTEMPTS = 5
 
@@ -47,7 +48,7 @@ def _acquire(
     if token is not None:
         return Lease.objects.get(token=token), ends
     for kind in kinds:
-        claim = claims.claim(
+        claim = silent.draw(project=project, kind=kind, labeler_id=labeler.pk, now=now) or claims.claim(
             project_id=project.pk,
             kind=kind,
             labeler_id=labeler.pk,
@@ -105,9 +106,9 @@ def skip(*, token: UUID, labeler: User, reason: str, comment: str, now: datetime
         known = Skip.objects.filter(task=task, labeler=labeler).first()
         if known is not None:
             return known
-        Slot.objects.filter(task=task, labeler=labeler, state=Slot.State.LEASED).update(
-            state=Slot.State.OPEN, labeler=None, token=None, free_at=now
-        )
+        held = Slot.objects.filter(task=task, labeler=labeler, state=Slot.State.LEASED)
+        held.filter(reserved=False).update(state=Slot.State.OPEN, labeler=None, token=None, free_at=now)
+        held.filter(reserved=True).update(state=Slot.State.WITHDRAWN, labeler=None, token=None)
         stored = Skip.objects.create(
             task=task, labeler=labeler, lease=lease, reason=reason, comment=comment, created_at=now
         )
@@ -115,19 +116,19 @@ def skip(*, token: UUID, labeler: User, reason: str, comment: str, now: datetime
         Lease.objects.filter(pk=lease.pk).update(outcome=Lease.Outcome.SKIPPED)
         audit.note(project=lease.task.project, actor=labeler, action="task_skipped", subject=f"task:{task.uuid}",
                    details={"reason": reason}, now=now)  # fmt: skip
-        if task.state == LabelingTask.State.OPEN and task.skips.count() >= lease.task.project.skips_to_halt:
-            tasks.withdraw(tasks=LabelingTask.objects.filter(pk=task.pk), state=LabelingTask.State.HALTED)
-            audit.note(
-                project=lease.task.project, actor=None, action="task_halted", subject=f"task:{task.uuid}", now=now
-            )
+        if task.purpose == Purpose.REPEAT:
+            tasks.withdraw(tasks=LabelingTask.objects.filter(pk=task.pk), state=LabelingTask.State.CLOSED)
+        elif task.state == LabelingTask.State.OPEN and task.skips.count() >= lease.task.project.skips_to_halt:
+            cases.halt(task=task, why=ReviewCase.Why.SKIPS, now=now)
     return stored
 
 
 _MINE = """
-    SELECT l.id, l.slot_id, l.task_id, l.labeler_id, l.guideline_id, l.order_shown, l.outcome,
-        t.uuid, t.kind, t.prompt_id, t.rollout_set_id, t.policy_draft, t.state,
-        p.id, p.uuid, p.slug, p.status, p.lease_seconds, p.skips_to_halt, p.allow_ties, p.allow_partial,
-        p.allow_unacceptable, p.flags, p.likert_points, p.ask_rationale, p.ask_confidence
+    SELECT l.id, l.slot_id, l.task_id, l.labeler_id, l.guideline_id, l.order_shown, l.outcome, l.created_at,
+        t.uuid, t.kind, t.purpose, t.prompt_id, t.rollout_set_id, t.repeat_of_id, t.policy_draft, t.state,
+        (SELECT COUNT(*) FROM labeling_slot s WHERE s.task_id = t.id AND s.number < 2),
+        p.id, p.uuid, p.slug, p.status, p.lease_seconds, p.skips_to_halt, p.flags_to_halt, p.quality, p.allow_ties,
+        p.allow_partial, p.allow_unacceptable, p.flags, p.likert_points, p.ask_rationale, p.ask_confidence
     FROM labeling_lease l
     JOIN labeling_labelingtask t ON t.id = l.task_id
     JOIN labeling_project p ON p.id = t.project_id
@@ -136,37 +137,45 @@ _MINE = """
 
 
 def mine(*, token: UUID, labeler: User) -> Lease:
-    """The lease with this token, if it is this labeler's; with its task and the project's rules of labeling."""
+    """The lease with this token, if it is this labeler's; with its task and the project's rules of labeling.
+
+    `lease.task.shared` says whether the task has more than one slot.
+    """
     row = sql.first(_MINE, [sql.key(token)])
     if row is None:
         raise errors.LeaseUnknown(fields={"token": "is not the token of a lease"})
     if row[3] != labeler.pk:
         raise errors.LeaseOfAnother(fields={"token": "belongs to somebody else"})
     project = Project(
-        pk=row[13],
-        uuid=sql.as_uuid(row[14]),
-        slug=row[15],
-        status=row[16],
-        lease_seconds=row[17],
-        skips_to_halt=row[18],
-        allow_ties=bool(row[19]),
-        allow_partial=bool(row[20]),
-        allow_unacceptable=bool(row[21]),
-        flags=sql.as_json(row[22]),
-        likert_points=row[23],
-        ask_rationale=bool(row[24]),
-        ask_confidence=bool(row[25]),
+        pk=row[17],
+        uuid=sql.as_uuid(row[18]),
+        slug=row[19],
+        status=row[20],
+        lease_seconds=row[21],
+        skips_to_halt=row[22],
+        flags_to_halt=row[23],
+        quality=sql.as_json(row[24]),
+        allow_ties=bool(row[25]),
+        allow_partial=bool(row[26]),
+        allow_unacceptable=bool(row[27]),
+        flags=sql.as_json(row[28]),
+        likert_points=row[29],
+        ask_rationale=bool(row[30]),
+        ask_confidence=bool(row[31]),
     )
     task = LabelingTask(
         pk=row[2],
-        uuid=sql.as_uuid(row[7]),
+        uuid=sql.as_uuid(row[8]),
         project=project,
-        kind=row[8],
-        prompt_id=row[9],
-        rollout_set_id=row[10],
-        policy_draft=row[11],
-        state=row[12],
+        kind=row[9],
+        purpose=row[10],
+        prompt_id=row[11],
+        rollout_set_id=row[12],
+        repeat_of_id=row[13],
+        policy_draft=row[14],
+        state=row[15],
     )
+    task.shared = row[16] > 1
     return Lease(
         pk=row[0],
         token=token,
@@ -176,14 +185,20 @@ def mine(*, token: UUID, labeler: User) -> Lease:
         guideline_id=row[4],
         order_shown=sql.as_json(row[5]),
         outcome=row[6],
+        created_at=sql.as_time(row[7]),
     )
+
+
+_EXTEND = """
+    UPDATE labeling_slot SET free_at = CASE WHEN reserved THEN NULL ELSE %s END
+    WHERE id = %s AND token = %s AND state = 'leased'
+"""
 
 
 def _extend(lease: Lease, ends: datetime) -> bool:
     """False: the slot is not this lease's any more."""
     values = [sql.time(ends), lease.slot_id, sql.key(lease.token)]
-    statement = "UPDATE labeling_slot SET free_at = %s WHERE id = %s AND token = %s AND state = 'leased'"
-    return bool(sql.change(statement, values))
+    return bool(sql.change(_EXTEND, values))
 
 
 def _why_lost(lease: Lease) -> errors.Refused:

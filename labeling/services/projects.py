@@ -62,6 +62,7 @@ def change(*, project: Project, plain: Any, by: User, now: datetime) -> Project:
     _apply(project, body)
     body.finish()
     if status:
+        project.archived_at = (project.archived_at or now) if status == Project.Status.ARCHIVED else None
         project.status = status
     project.save()
     changed = sorted(name for name, value in before.items() if getattr(project, name) != value)

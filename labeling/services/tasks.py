@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, RolloutSet
-from labeling.models.work import Exclusion, Kind, LabelingTask, Slot
+from labeling.models.work import Exclusion, Kind, LabelingTask, Purpose, Slot
 from labeling.services import audit
 from labeling.services.bodies import Body, is_finite
 
@@ -109,11 +109,12 @@ def change(*, task: LabelingTask, plain: Any, by: User, now: datetime) -> None:
     if state == LabelingTask.State.CLOSED:
         withdraw(tasks=LabelingTask.objects.filter(pk=task.pk), state=LabelingTask.State.CLOSED)
     elif state == LabelingTask.State.OPEN and task.state in (LabelingTask.State.HALTED, LabelingTask.State.CLOSED):
-        reopened = Slot.objects.filter(task=task, state=Slot.State.WITHDRAWN).update(
+        reopened = Slot.objects.filter(task=task, state=Slot.State.WITHDRAWN, reserved=False).update(
             state=Slot.State.OPEN, free_at=now, token=None
         )
+        waits = reopened or task.purpose == Purpose.GOLD
         LabelingTask.objects.filter(pk=task.pk).update(
-            state=LabelingTask.State.OPEN if reopened else LabelingTask.State.DONE
+            state=LabelingTask.State.OPEN if waits else LabelingTask.State.DONE
         )
     audit.note(project=task.project, actor=by, action="task_changed", subject=f"task:{task.uuid}",
                details={"state": state, "priority": priority}, now=now)  # fmt: skip
