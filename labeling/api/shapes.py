@@ -8,7 +8,7 @@ from labeling.api import work_shapes
 from labeling.models.people import Role
 from labeling.models.projects import Project as ProjectRow
 from labeling.models.prompts import Prompt as PromptRow
-from labeling.models.work import Kind, LabelingTask
+from labeling.models.work import Kind, LabelingTask, Purpose
 
 
 class MyProject(s.Serializer):
@@ -175,8 +175,10 @@ class ProjectProgress(s.Serializer):
 class Task(s.Serializer):
     id = s.UUIDField()
     kind = s.ChoiceField(Kind.values)
+    purpose = s.ChoiceField([purpose for purpose in Purpose.values if purpose != Purpose.REVIEW])
     state = s.ChoiceField(LabelingTask.State.values)
     priority = s.FloatField()
+    information = s.FloatField(allow_null=True)
     prompt = work_shapes.AnswerPrompt()
     slots = s.DictField(child=s.IntegerField())
     created_at = s.DateTimeField()

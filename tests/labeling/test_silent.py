@@ -70,7 +70,7 @@ def make_gold(now):
 @pytest.fixture
 def shares(project):
     def shares(**values):
-        for name, value in values.items():
+        for name, value in {"gold_share": 0.0, **values}.items():
             setattr(project, name, value)
         project.save()
 

@@ -1626,6 +1626,14 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        /**
+         * @description * `ordinary` - ordinary
+         *     * `gold` - gold
+         *     * `repeat` - repeat
+         *     * `anchor` - anchor
+         * @enum {string}
+         */
+        PurposeEnum: "ordinary" | "gold" | "repeat" | "anchor";
         RankingRequestRequest: {
             idempotency_key: string;
             rationale?: string;
@@ -1889,9 +1897,12 @@ export interface components {
             /** Format: uuid */
             id: string;
             kind: components["schemas"]["TaskKindEnum"];
+            purpose: components["schemas"]["PurposeEnum"];
             state: components["schemas"]["TaskStateEnum"];
             /** Format: double */
             priority: number;
+            /** Format: double */
+            information: number | null;
             prompt: components["schemas"]["AnswerPrompt"];
             slots: {
                 [key: string]: number;
@@ -1927,9 +1938,11 @@ export interface components {
          *     * `done` - done
          *     * `halted` - halted
          *     * `closed` - closed
+         *     * `settled` - settled
+         *     * `discarded` - discarded
          * @enum {string}
          */
-        TaskStateEnum: "open" | "done" | "halted" | "closed";
+        TaskStateEnum: "open" | "done" | "halted" | "closed" | "settled" | "discarded";
         Token: {
             /** Format: uuid */
             id: string;
@@ -3188,7 +3201,7 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: "comparison" | "demonstration" | "ranking";
-                state?: "closed" | "done" | "halted" | "open";
+                state?: "closed" | "discarded" | "done" | "halted" | "open" | "settled";
             };
             header?: never;
             path: {
