@@ -188,6 +188,7 @@ SPECTACULAR_SETTINGS = {
         "FinishReasonEnum": ["", "stop", "length", "cancelled"],
         "SnapshotKindEnum": ["prompts", "demonstrations", "rankings", "corpus"],
         "CheckpointKindEnum": ["base", "policy", "reward_model"],
+        "SourceKindEnum": ["checkpoint", "outside", "person"],
         "HealthEnum": ["ok", "broken"],
     },
 }
@@ -199,6 +200,9 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_text("RANKLOOP_LOG_LEVEL", "INFO")},
 }
+
+# How often a project with new answers is measured (agreement, reliability, statistics) without being asked.
+MEASURE_SECONDS = env_number("RANKLOOP_MEASURE_SECONDS", 300)
 
 # Celery, which only `training` uses. The broker only wakes workers; the database is the truth about runs.
 CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", "filesystem://localhost")

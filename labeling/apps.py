@@ -9,6 +9,7 @@ class LabelingConfig(AppConfig):
     name = "labeling"
 
     def import_models(self) -> None:
-        for noun in ("people", "projects", "prompts", "work", "answers", "quality", "records", "webhooks"):
+        nouns = ("people", "projects", "prompts", "work", "answers", "quality", "records", "webhooks", "measurements")
+        for noun in nouns:
             import_module(f"labeling.models.{noun}")
         super().import_models()

@@ -12,7 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
-from training.services import messages, playground_worker, supervisor
+from training.services import measurer, messages, playground_worker, supervisor
 
 
 @shared_task(name=messages.TASK, ignore_result=True, acks_late=False)
@@ -22,7 +22,7 @@ def run(run_id: str) -> None:
 
 @worker_ready.connect
 def start_threads(sender: Any, **_: Any) -> None:
-    """The reaper, which works without beat: each worker looks after the queues it serves. And the playground."""
+    """The reaper, which works without beat: each worker looks after the queues it serves; playground and measurer."""
     queues = set(sender.app.amqp.queues.consume_from)
     slots = sender.pool.limit or settings.CELERY_WORKER_CONCURRENCY
     arguments = {"queues": queues, "slots": slots, "every": settings.RUN_REAP_SECONDS}
@@ -30,6 +30,7 @@ def start_threads(sender: Any, **_: Any) -> None:
     for number in range(settings.PLAYGROUND_PROCESSES):
         name = f"playground-{number}"
         threading.Thread(target=playground_worker.serve_until_stopping, name=name, daemon=True).start()
+    threading.Thread(target=measurer.watch_until_stopping, name="measurer", daemon=True).start()
 
 
 @worker_shutting_down.connect

@@ -17,10 +17,10 @@ def user(request: Request) -> User:
     return request.user
 
 
-def paged(request: Request, rows: QuerySet[Any], describe: Any, *, ordering: str = "-id") -> Response:
+def paged(request: Request, rows: QuerySet[Any], describe: Any, *, ordering: str | tuple[str, ...] = "-id") -> Response:
     """One page of `rows`, newest first unless said otherwise."""
     paging = Paging()
-    paging.ordering = ordering
+    paging.ordering = ordering  # type: ignore[assignment]
     page = paging.paginate_queryset(rows, request)
     return paging.get_paginated_response([describe(row) for row in page or []])
 

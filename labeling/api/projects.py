@@ -18,7 +18,7 @@ from labeling.models.people import Role
 from labeling.models.projects import Guideline
 from labeling.models.projects import Project as ProjectRow
 from labeling.models.work import Kind, LabelingTask
-from labeling.selectors import access, agreement, answers, progress, work
+from labeling.selectors import access, answers, progress, work
 from labeling.services import answers as answering
 from labeling.services import comparisons, demonstrations, projects, rankings, tasks
 from labeling.services.bodies import Body
@@ -91,14 +91,6 @@ class Progress(APIView):
                 project=member.project, user=member.user, with_labelers=member.may("view_people"), now=timezone.now()
             )
         )
-
-
-class Agreement(APIView):
-    @extend_schema(responses=shapes.Agreement, operation_id="agreement")
-    def get(self, request: Request, slug: str) -> Response:
-        """How far people who ranked the same responses agree. Null is undefined."""
-        project = access.require(user=user(request), slug=slug, action="view_answers").project
-        return Response(agreement.of_project(project=project))
 
 
 class Tasks(APIView):

@@ -268,14 +268,6 @@ class Health(s.Serializer):
     invariants = s.DictField(child=s.IntegerField())
 
 
-class Agreement(s.Serializer):
-    pairs = s.IntegerField()
-    agreement = s.FloatField(allow_null=True)
-    interval = s.ListField(child=s.FloatField(), allow_null=True)
-    kendall_tau_b = s.FloatField(allow_null=True)
-    sets = s.IntegerField()
-
-
 class Event(s.Serializer):
     id = s.UUIDField()
     kind = s.CharField()

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from labeling.api import data, leases, openapi, people, projects, system, trail  # noqa: F401  openapi registers itself
+from labeling.api import data, leases, measurements, openapi, people, projects, system, trail  # noqa: F401  openapi registers itself
 
 urlpatterns = [
     # Everyone
@@ -28,7 +28,12 @@ urlpatterns = [
     path("projects/<slug:slug>/answers", projects.Answers.as_view()),
     path("answers/<uuid:answer_id>", projects.Answer.as_view()),
     # Reviewers
-    path("projects/<slug:slug>/agreement", projects.Agreement.as_view()),
+    path("projects/<slug:slug>/agreement", measurements.Agreement.as_view()),
+    path("projects/<slug:slug>/agreement/labelers", measurements.Labelers.as_view()),
+    path("projects/<slug:slug>/agreement/items", measurements.Items.as_view()),
+    path("rollout-sets/<uuid:set_id>/merged", measurements.Merged.as_view()),
+    path("projects/<slug:slug>/statistics", measurements.Statistics.as_view()),
+    path("projects/<slug:slug>/measurements", measurements.Measurements.as_view()),
     path("projects/<slug:slug>/tasks", projects.Tasks.as_view()),
     path("tasks/<uuid:task_id>", projects.Task.as_view()),
     # Engineers

@@ -1,48 +1,69 @@
-"""How far labelers agree: the ceiling of what a reward model can learn. Undefined is None, never 0 or 1."""
+"""How far rankings of the same responses agree: the ceiling of what a reward model can learn. Undefined is None.
+
+A ranking is {response: place}: 1 is best, equal is tied, a response that is missing was not ranked.
+"""
 
 import math
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TypeVar
 
-from django.db.models import Count
+from labeling.selectors import merging
+from labeling.selectors.alpha import Alpha
 
-from labeling.models.answers import Answer, RankedResponse
-from labeling.models.projects import Project
-from labeling.models.work import Kind, Purpose
+UNACCEPTABLE, UNRANKED = 1_000, 999  # added to, or instead of, the rank: below every acceptable response
 
-RESAMPLES = 1000
-UNACCEPTABLE = 1_000  # the rank of an unacceptable response that has none: below every ranked one
+T = TypeVar("T", bound=Hashable)
 
 
-def of_project(*, project: Project, seed: int = 0) -> dict[str, Any]:
-    """Pairwise agreement over all sets that two or more people ranked, with a 95 % bootstrap interval over sets.
+@dataclass(frozen=True)
+class ItemAgreement:
+    """Of one item that two or more people ranked."""
 
-    A pair of responses counts where both people prefer one of the two; the newest revision of each counts.
-    """
-    counts, taus = [], []
-    for rankings in _ranked_twice(project):
-        agreeing = decided = 0
-        for first, second in combinations(rankings, 2):
-            one, all_ = pair_agreement(first, second)
-            agreeing, decided = agreeing + one, decided + all_
-            taus.append(tau_b(first, second))
-        counts.append((agreeing, decided))
-    defined = [tau for tau in taus if tau is not None]
-    return {
-        "sets": len(counts),
-        "pairs": sum(decided for _, decided in counts),
-        "agreement": _share(counts),
-        "interval": bootstrap(counts, seed=seed),
-        "kendall_tau_b": sum(defined) / len(defined) if defined else None,
-    }
+    rankings: int
+    agreeing_pairs: int
+    decided_pairs: int  # by both of two labelers
+    kendall_tau_b: float | None  # mean over pairs of labelers
+    krippendorff_alpha: float | None
+    ambiguous: bool  # the majority's preferences go in a circle
+
+    @property
+    def pairwise_agreement(self) -> float | None:
+        return self.agreeing_pairs / self.decided_pairs if self.decided_pairs else None
 
 
-def pair_agreement(first: Mapping[Any, int], second: Mapping[Any, int]) -> tuple[int, int]:
-    """(pairs ordered the same way, pairs that both order) of two rankings {response: rank}."""
+def of_item(rankings: Sequence[Mapping[T, int]]) -> ItemAgreement:
     agreeing = decided = 0
-    for one, other in combinations(sorted(set(first) & set(second)), 2):
+    taus = []
+    for first, second in combinations(rankings, 2):
+        same, both = pair_agreement(first, second)
+        agreeing, decided = agreeing + same, decided + both
+        taus.append(tau_b(first, second))
+    alpha = Alpha()
+    for unit in units(rankings):
+        alpha.add(unit)
+    return ItemAgreement(
+        rankings=len(rankings),
+        agreeing_pairs=agreeing,
+        decided_pairs=decided,
+        kendall_tau_b=mean(taus),
+        krippendorff_alpha=alpha.value(),
+        ambiguous=merging.has_cycle(rankings),
+    )
+
+
+def place(rank: int | None, *, unacceptable: bool) -> int | None:
+    """Where a response stands in its ranking; None where the labeler said nothing of it."""
+    if unacceptable:
+        return UNACCEPTABLE + (UNRANKED if rank is None else rank)
+    return rank
+
+
+def pair_agreement(first: Mapping[T, int], second: Mapping[T, int]) -> tuple[int, int]:
+    """(pairs ordered the same way, pairs that both order)."""
+    agreeing = decided = 0
+    for one, other in combinations([response for response in first if response in second], 2):
         mine, theirs = _sign(first[other] - first[one]), _sign(second[other] - second[one])
         if mine and theirs:
             decided += 1
@@ -50,13 +71,13 @@ def pair_agreement(first: Mapping[Any, int], second: Mapping[Any, int]) -> tuple
     return agreeing, decided
 
 
-def tau_b(first: Mapping[Any, int], second: Mapping[Any, int]) -> float | None:
+def tau_b(first: Mapping[T, int], second: Mapping[T, int]) -> float | None:
     """Kendall's tau-b of two rankings with ties; None where one of them ties everything.
 
     (P - Q) / sqrt((P + Q + X)(P + Q + Y)): M. Kendall, "The treatment of ties in ranking problems" (1945).
     """
     difference = untied_first = untied_second = 0
-    for one, other in combinations(sorted(set(first) & set(second)), 2):
+    for one, other in combinations([response for response in first if response in second], 2):
         mine, theirs = _sign(first[other] - first[one]), _sign(second[other] - second[one])
         difference += mine * theirs
         untied_first += bool(mine)
@@ -66,54 +87,30 @@ def tau_b(first: Mapping[Any, int], second: Mapping[Any, int]) -> float | None:
     return difference / math.sqrt(untied_first * untied_second)
 
 
-def bootstrap(counts: Sequence[tuple[int, int]], *, seed: int) -> list[float] | None:
-    """95 % percentile interval of the share, resampling sets; None below two sets with a decided pair."""
-    usable = [pair for pair in counts if pair[1]]
-    if len(usable) < 2:
-        return None
-    generator = random.Random(seed)
-    resamples = RESAMPLES if len(usable) <= 2_000 else 200
-    shares = sorted(_share(generator.choices(usable, k=len(usable))) or 0.0 for _ in range(resamples))
-    return [shares[int(0.025 * resamples)], shares[min(int(0.975 * resamples), resamples - 1)]]
+def units(rankings: Sequence[Mapping[T, int]]) -> list[list[int]]:
+    """What alpha compares: each response's places. A tie takes the mean of the places that it covers, doubled.
+
+    Twice the mean is whole; and 1, 2, 2, 4 agrees better with 1, 2, 3, 4 than the gapless 1, 2, 2, 3 would.
+    """
+    found: dict[T, list[int]] = {}
+    for ranking in rankings:
+        for response, doubled in _doubled_mean_places(ranking).items():
+            found.setdefault(response, []).append(doubled)
+    return list(found.values())
 
 
-def _ranked_twice(project: Project) -> Iterator[list[dict[int, int]]]:
-    """The rankings {response: rank} of each set that has two or more, one set at a time."""
-    rows = (
-        RankedResponse.objects.filter(
-            answer__project=project,
-            answer__kind__in=[Kind.RANKING, Kind.COMPARISON],
-            answer__replaced_by=None,
-            answer__purpose=Purpose.ORDINARY,
-            answer__rollout_set__in=_sets_with_two(project),
-        )
-        .order_by("answer__rollout_set", "answer")
-        .values_list("answer__rollout_set", "answer", "response", "rank", "unacceptable")
-    )
-    current: int | None = None
-    rankings: dict[int, dict[int, int]] = {}
-    for rollout_set, answer, response, rank, unacceptable in rows.iterator(chunk_size=2_000):
-        if rollout_set != current:
-            if len(rankings) > 1:
-                yield list(rankings.values())
-            current, rankings = rollout_set, {}
-        ranking = rankings.setdefault(answer, {})
-        if rank is not None or unacceptable:
-            ranking[response] = UNACCEPTABLE if rank is None else rank
-    if len(rankings) > 1:
-        yield list(rankings.values())
+def _doubled_mean_places(ranking: Mapping[T, int]) -> dict[T, int]:
+    values = list(ranking.values())
+    return {
+        response: 2 * sum(other < mine for other in values) + values.count(mine) + 1
+        for response, mine in ranking.items()
+    }
 
 
-def _sets_with_two(project: Project) -> Any:
-    answers = Answer.objects.filter(
-        project=project, replaced_by=None, rollout_set__isnull=False, purpose=Purpose.ORDINARY
-    )
-    return answers.values("rollout_set").annotate(n=Count("pk")).filter(n__gt=1).values("rollout_set")
-
-
-def _share(counts: Sequence[tuple[int, int]]) -> float | None:
-    decided = sum(pair[1] for pair in counts)
-    return sum(pair[0] for pair in counts) / decided if decided else None
+def mean(values: Sequence[float | None]) -> float | None:
+    """Of those that are defined."""
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
 def _sign(value: int) -> int:

@@ -1,40 +1,45 @@
-"""Krippendorff's alpha for ordinal data. Undefined is None, never 0 or 1."""
+"""Krippendorff's alpha for ordinal data, added up one unit at a time. Undefined is None, never 0 or 1."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 
-def ordinal_alpha(units: Iterable[Sequence[int]]) -> float | None:
-    """Alpha of units, each the values that different people gave it; units of fewer than two values count nothing.
+class Alpha:
+    """Units are each the values that different people gave it; units of fewer than two values count nothing.
 
-    None where no unit has two values, or where only one value occurs: there is nothing to disagree about.
     K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section D, ordinal metric.
     """
-    shares: dict[tuple[int, int], float] = {}
-    totals: Counter[int] = Counter()
-    for unit in units:
+
+    def __init__(self) -> None:
+        self._shares: dict[tuple[int, int], float] = {}
+        self._totals: Counter[int] = Counter()
+
+    def add(self, unit: Sequence[int]) -> None:
         if len(unit) < 2:
-            continue
+            return
         counts = Counter(unit)
-        totals.update(counts)
+        self._totals.update(counts)
         for one in counts:
             for other in counts:
                 pairs = counts[one] * (counts[other] - (one == other))
-                shares[one, other] = shares.get((one, other), 0.0) + pairs / (len(unit) - 1)
-    number = sum(totals.values())
-    distance = _distances(totals)
-    expected = sum(totals[one] * totals[other] * between for (one, other), between in distance.items())
-    if not expected:
-        return None
-    observed = sum(shares.get(pair, 0.0) * between for pair, between in distance.items())
-    return 1 - (number - 1) * observed / expected
+                if pairs:
+                    self._shares[one, other] = self._shares.get((one, other), 0.0) + pairs / (len(unit) - 1)
+
+    def value(self) -> float | None:
+        """None where no unit has two values, or where only one value occurs: there is nothing to disagree about."""
+        distance = _distances(self._totals)
+        expected = sum(self._totals[one] * self._totals[other] * between for (one, other), between in distance.items())
+        if not expected:
+            return None
+        observed = sum(share * distance[pair] for pair, share in self._shares.items())
+        return 1 - (self._totals.total() - 1) * observed / expected
 
 
 def _distances(totals: Counter[int]) -> dict[tuple[int, int], float]:
     """The squared ordinal distance of each two values: how many ratings lie between them, half of both ends."""
     values = sorted(totals)
-    below, reached = {}, 0
+    middle, reached = {}, 0
     for value in values:
-        below[value] = reached + totals[value] / 2
+        middle[value] = reached + totals[value] / 2
         reached += totals[value]
-    return {(one, other): (below[one] - below[other]) ** 2 for one in values for other in values}
+    return {(one, other): (middle[one] - middle[other]) ** 2 for one in values for other in values}

@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from labeling.selectors.agreement import bootstrap, pair_agreement, tau_b
+from labeling.reliability.accuracy import bootstrap
+from labeling.selectors.agreement import of_item, pair_agreement, place, tau_b, units
 from labeling.services.demonstrations import edit_distance
 
 
@@ -41,9 +42,11 @@ def test_undefined_is_none():
     assert tau_b(ranking(1, 1, 1), ranking(1, 2, 3)) is None
     assert tau_b({1: 1}, {1: 1}) is None
     assert tau_b({1: 1, 2: 2}, {3: 1, 4: 2}) is None
-    assert bootstrap([], seed=0) is None
-    assert bootstrap([(1, 1)], seed=0) is None
-    assert bootstrap([(0, 0), (0, 0)], seed=0) is None
+    assert bootstrap({}, seed=0) is None
+    assert bootstrap({(1, 1): 1}, seed=0) is None
+    assert bootstrap({(0, 0): 2}, seed=0) is None
+    item = of_item([ranking(1, 1), ranking(1, 1)])
+    assert (item.pairwise_agreement, item.kendall_tau_b, item.krippendorff_alpha) == (None, None, None)
 
 
 def test_pair_agreement_counts_pairs_that_both_decide():
@@ -53,12 +56,27 @@ def test_pair_agreement_counts_pairs_that_both_decide():
 
 
 def test_the_interval_covers_the_share_and_repeats_with_its_seed():
-    counts = [(1, 1)] * 70 + [(0, 1)] * 30
+    counts = {(1, 1): 70, (0, 1): 30}
     low, high = bootstrap(counts, seed=1)
     # A binomial share of 0.7 in 100 has a standard error of 0.046.
     assert low == pytest.approx(0.61, abs=0.02)
     assert high == pytest.approx(0.79, abs=0.02)
     assert bootstrap(counts, seed=1) == [low, high]
+
+
+def test_an_interval_is_over_items_and_so_wider_than_pairs_alone_would_make_it():
+    # Ten pairs of an item agree or disagree together: 100 items are worth 100 pairs, not 1000.
+    low, high = bootstrap({(10, 10): 70, (0, 10): 30}, seed=1)
+    assert high - low == pytest.approx(2 * 1.96 * 0.046, rel=0.1)
+
+
+def test_alpha_compares_mean_places_of_ties():
+    assert units([ranking(1, 2, 2, 3), ranking(1, 2, 3, 4)]) == [[2, 2], [5, 4], [5, 6], [8, 8]]
+
+
+def test_an_unacceptable_response_stands_below_every_ranked_one():
+    assert place(9, unacceptable=False) < place(1, unacceptable=True) < place(None, unacceptable=True)
+    assert place(None, unacceptable=False) is None
 
 
 def levenshtein(first, second):

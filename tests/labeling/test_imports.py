@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from contracts import snapshots as files
 from contracts.records import DemonstrationRecord, PromptRecord, RankingRecord
 from labeling.models.answers import Answer
 from labeling.models.prompts import Prompt, RolloutSet
 from labeling.models.work import LabelingTask
-from labeling.selectors import agreement, invariants
-from labeling.services import imports, snapshots
+from labeling.selectors import invariants
+from labeling.services import imports, measuring, snapshots
 
 SHARED = Path(os.environ.get("RANKLOOP_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 real = pytest.mark.skipif(not SHARED.is_dir(), reason="RANKLOOP_SHARED_DATA names no folder of public data")
@@ -147,7 +148,8 @@ def test_the_message_form_of_the_trees_holds_nothing_new(load):
 @real
 def test_people_agree_on_pandalm_as_its_makers_report(load, project):
     load(SHARED / "pandalm/testset-v1.json")
-    found = agreement.of_project(project=project)
-    assert found["sets"] == 545
-    assert found["interval"][0] < found["agreement"] < found["interval"][1]
-    assert found["agreement"] > 0.9
+    found = measuring.measure(project=project, now=timezone.now()).report["agreement"]
+    assert found["items"] == 545
+    low, high = found["pairwise_agreement_interval"]
+    assert low < found["pairwise_agreement"] < high
+    assert found["pairwise_agreement"] > 0.9

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.selectors.alpha import ordinal_alpha
-from labeling.selectors.merging import condorcet_winner, merge, optima
+from labeling.selectors.alpha import Alpha
+from labeling.selectors.merging import condorcet_winner, has_cycle, merge, optima
 
 N = None
 OBSERVERS = [
@@ -14,6 +14,13 @@ OBSERVERS = [
     [N, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, N],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, N],
 ]
+
+
+def ordinal_alpha(units):
+    alpha = Alpha()
+    for unit in units:
+        alpha.add(unit)
+    return alpha.value()
 
 
 def test_ordinal_alpha_of_krippendorffs_worked_example():
@@ -26,6 +33,19 @@ def test_undefined_alpha_is_none_and_full_agreement_is_one():
     assert ordinal_alpha([[1], [2]]) is None
     assert ordinal_alpha([[3, 3], [3, 3]]) is None
     assert ordinal_alpha([[1, 1], [2, 2]]) == 1
+
+
+def test_ordinal_alpha_agrees_with_the_krippendorff_package():
+    import krippendorff
+    import numpy as np
+
+    generator = np.random.default_rng(1)
+    for _ in range(50):
+        table = generator.integers(1, 7, size=(4, 12)).astype(float)
+        table[generator.random(table.shape) < 0.3] = np.nan
+        units = [[int(value) for value in column if value == value] for column in table.T]
+        expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
+        assert ordinal_alpha(units) == pytest.approx(expected)
 
 
 def profiles(least=2, most=5):
@@ -81,3 +101,30 @@ def test_a_cycle_of_equal_strength_is_a_tie():
     assert merge(cycle) == {"a": 1, "b": 1, "c": 1}
     assert condorcet_winner(cycle) is None
     assert merge([]) == {}
+    assert has_cycle(cycle)
+    assert not has_cycle(cycle[:2])
+
+
+def test_weights_settle_who_is_followed():
+    disagreeing = [{"a": 1, "b": 2}, {"a": 2, "b": 1}]
+    assert merge(disagreeing) == {"a": 1, "b": 1}
+    assert merge(disagreeing, [0.5, 0.4]) == {"a": 1, "b": 2}
+    assert merge(disagreeing, [0.0, 0.4]) == {"a": 2, "b": 1}
+    assert merge(disagreeing, [0.3, 0.3]) == merge(disagreeing)
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles(2, 6), st.floats(0.01, 100))
+def test_equal_weights_change_nothing(rankings, weight):
+    assert merge(rankings, [weight] * len(rankings)) == merge(rankings)
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles(2, 6))
+def test_a_cycle_is_there_where_somebody_can_be_walked_in_a_circle(rankings):
+    items = list(rankings[0])
+    beats = {(a, b) for a in items for b in items if sum((r[b] > r[a]) - (r[b] < r[a]) for r in rankings) > 0}
+    reach = set(beats)
+    for middle in items:
+        reach |= {(a, b) for a in items for b in items if (a, middle) in reach and (middle, b) in reach}
+    assert has_cycle(rankings) == any((a, a) in reach for a in items)

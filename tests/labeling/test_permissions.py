@@ -52,6 +52,12 @@ TABLE = {
     ("get", f"{P}/snapshots"): STAFF,
     ("post", f"{P}/snapshots"): ENGINEERS,
     ("get", f"{P}/agreement"): STAFF,
+    ("get", f"{P}/agreement/labelers"): STAFF,
+    ("get", f"{P}/agreement/items"): STAFF,
+    ("get", "rollout-sets/{set}/merged"): STAFF,
+    ("get", f"{P}/statistics"): STAFF,
+    ("get", f"{P}/measurements"): STAFF,
+    ("post", f"{P}/measurements"): STAFF,
     ("get", f"{P}/events"): ENGINEERS,
     ("get", f"{P}/audit"): ADMINS,
     ("get", f"{P}/members"): STAFF,
@@ -83,7 +89,7 @@ def people(person, project, ada, now):
 def test_only_the_roles_of_the_table_may(method, route, people, publish, caller):
     (task,) = publish(1)
     assert LabelingTask.objects.count() == 1
-    path = route.format(person=people["dora"].uuid, task=task.uuid)
+    path = route.format(person=people["dora"].uuid, task=task.uuid, set=task.rollout_set.uuid)
     may = set()
     for name in PEOPLE:
         client = caller(people[name])
@@ -101,7 +107,8 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller)
         if answer.status_code == 401:
             assert name == "nobody"
         elif answer.status_code == 403:
-            expected = "not_a_member" if name == "outsider" and ("garden" in path or "tasks/" in path) else "forbidden"
+            in_project = any(part in path for part in ("garden", "tasks/", "rollout-sets/"))
+            expected = "not_a_member" if name == "outsider" and in_project else "forbidden"
             assert answer.json()["code"] == expected
         else:
             may.add(name)
@@ -119,7 +126,9 @@ def test_every_route_is_in_the_table_or_named_here(people):
         "answers/<uuid:answer_id>",  # by who holds the lease or wrote the answer: test_bad_input, test_api
     }  # fmt: skip
     listed = {route.partition("?")[0].replace("garden", "<slug:slug>") for _, route in TABLE}
-    listed = {route.replace("{task}", "<uuid:task_id>").replace("{person}", "<uuid:user_id>") for route in listed}
+    named = {"{task}": "<uuid:task_id>", "{person}": "<uuid:user_id>", "{set}": "<uuid:set_id>"}
+    for name, converter in named.items():
+        listed = {route.replace(name, converter) for route in listed}
     assert {str(pattern.pattern) for pattern in urls.urlpatterns} == listed | elsewhere
 
 

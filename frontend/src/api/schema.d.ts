@@ -363,8 +363,42 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description How far people who ranked the same responses agree. Null is undefined. */
+        /** @description How far people who ranked the same responses agree, and how sure that is. Null is undefined. */
         get: operations["agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/agreement/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items that several people ranked; `ambiguous=1`: those whose majorities go in a circle. */
+        get: operations["agreement_items_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/agreement/labelers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Each labeler's agreement with others and reliability. Empty before the first measurement. */
+        get: operations["agreement_labelers_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -526,6 +560,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Newest first; the last hundred are kept. */
+        get: operations["measurements_list"];
+        put?: never;
+        /** @description Measure anew. While one waits or is at work, it is that one. */
+        post: operations["projects_measurements_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/members": {
         parameters: {
             query?: never;
@@ -663,6 +715,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Throughput, time and cost, the queue, and how old the rollouts are that people rank. */
+        get: operations["statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/tasks": {
         parameters: {
             query?: never;
@@ -708,6 +777,23 @@ export interface paths {
         put?: never;
         /** @description Stop a reply; what is written of it stays. */
         post: operations["replies_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rollout-sets/{set_id}/merged": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description All rankings of one item as one; with `weights=reliability`, by how far each labeler can be relied on. */
+        get: operations["merged_ranking"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -981,13 +1067,48 @@ export interface components {
             accept: boolean;
         };
         Agreement: {
-            pairs: number;
-            /** Format: double */
-            agreement: number | null;
-            interval: number[] | null;
-            /** Format: double */
+            /**
+             * Format: date-time
+             * @description null: nothing has been measured yet
+             */
+            measured_at: string | null;
+            /** @description whether no answer has come since */
+            current: boolean;
+            /** @description whether another measurement waits or is at work */
+            measuring: boolean;
+            /** @description why the last measurement failed; empty: it did not */
+            error: string;
+            agreement: components["schemas"]["AgreementNumbers"] | null;
+            reliability: components["schemas"]["Reliability"] | null;
+        };
+        AgreementNumbers: {
+            /** @description rollout sets that two or more people ranked */
+            items: number;
+            /** @description pairs of responses that two people order the same way */
+            agreeing_pairs: number;
+            /** @description pairs of responses that two people both order */
+            decided_pairs: number;
+            /**
+             * Format: double
+             * @description agreeing pairs / decided pairs, 0 to 1; two who guess agree on 0.5
+             */
+            pairwise_agreement: number | null;
+            /** @description 95 %, by bootstrap over items */
+            pairwise_agreement_interval: number[] | null;
+            /**
+             * Format: double
+             * @description mean over pairs of people who ranked the same item, -1 to 1; 0 is chance
+             */
             kendall_tau_b: number | null;
-            sets: number;
+            /**
+             * Format: double
+             * @description ordinal, over places; 1 is full agreement, 0 is chance
+             */
+            krippendorff_alpha: number | null;
+            /** @description why, by the name of each number that is null */
+            reasons: {
+                [key: string]: string;
+            };
         };
         Alternative: {
             id: number;
@@ -1142,6 +1263,38 @@ export interface components {
             username: string;
             password: string;
         };
+        DayThroughput: {
+            rankings: number;
+            demonstrations: number;
+            /** @description answers that compare two policies */
+            comparisons: number;
+            /** @description of these, came after the slot had gone to somebody else */
+            late_answers: number;
+            /** @description of all revisions, without a time */
+            untimed_answers: number;
+            /**
+             * Format: double
+             * @description pauses left out; all revisions
+             */
+            active_minutes: number;
+            /** @description pairs of responses whose order an answer decides */
+            usable_comparisons: number;
+            /**
+             * Format: double
+             * @description null: nothing was timed
+             */
+            active_minutes_per_usable_comparison: number | null;
+            /**
+             * Format: double
+             * @description in the unit of the project's hourly rate; null: no rate, or nothing timed
+             */
+            cost_per_usable_comparison: number | null;
+            /**
+             * Format: date
+             * @description UTC
+             */
+            day: string;
+        };
         DemonstrationRequestRequest: {
             idempotency_key: string;
             rationale?: string;
@@ -1173,6 +1326,14 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        /**
+         * @description * `reads` - reads
+         *     * `unsure` - unsure
+         *     * `guesses` - guesses
+         *     * `reverses` - reverses
+         * @enum {string}
+         */
+        FindingEnum: "reads" | "unsure" | "guesses" | "reverses";
         /**
          * @description * `` -
          *     * `stop` - stop
@@ -1232,6 +1393,36 @@ export interface components {
             next_token: components["schemas"]["Alternative"][];
             error: components["schemas"]["PlaygroundError"] | null;
         };
+        ItemAgreement: {
+            /** Format: uuid */
+            rollout_set: string;
+            /**
+             * Format: uuid
+             * @description null: imported
+             */
+            task: string | null;
+            prompt: components["schemas"]["AnswerPrompt"];
+            rankings: number;
+            agreeing_pairs: number;
+            decided_pairs: number;
+            /**
+             * Format: double
+             * @description null: no two people decide the same pair
+             */
+            pairwise_agreement: number | null;
+            /**
+             * Format: double
+             * @description null: of each two rankings, one ties everything
+             */
+            kendall_tau_b: number | null;
+            /**
+             * Format: double
+             * @description null: everybody ties everything
+             */
+            krippendorff_alpha: number | null;
+            /** @description the majority prefers a to b, b to c, and c to a */
+            ambiguous: boolean;
+        };
         KindCounts: {
             open: number;
             leased: number;
@@ -1245,6 +1436,96 @@ export interface components {
             comparisons: number;
             /** Format: double */
             active_minutes: number;
+        };
+        LabelerQuality: {
+            /** @description username; null: imported answers */
+            labeler: string | null;
+            name: string;
+            /** @description of imported answers, else empty */
+            origin: string;
+            /**
+             * Format: double
+             * @description of their rankings in training, 0 to 1; null: no labeler's reliability is known
+             */
+            weight: number | null;
+            /** @description with others who ranked the same items */
+            agreement: components["schemas"]["AgreementNumbers"];
+            reliability: components["schemas"]["LabelerReliability"];
+        };
+        LabelerReliability: {
+            /** @description of theirs that the fit used */
+            rankings: number;
+            /**
+             * Format: double
+             * @description inverse temperature in the Plackett-Luce model: 0 guesses, below 0 reverses
+             */
+            strength: number | null;
+            /**
+             * Format: double
+             * @description standard error
+             */
+            strength_error: number | null;
+            /**
+             * Format: double
+             * @description log-odds of preferring the first shown to the last, quality aside; 0 is none
+             */
+            position_bias: number | null;
+            /**
+             * Format: double
+             * @description standard error
+             */
+            position_bias_error: number | null;
+            /**
+             * Format: double
+             * @description expected share of pairs that they order as the quality does; 0.5 is chance
+             */
+            pair_accuracy: number | null;
+            /**
+             * Format: double
+             * @description standard error
+             */
+            pair_accuracy_error: number | null;
+            /** @description 95 % */
+            pair_accuracy_interval: number[] | null;
+            /**
+             * @description what the interval of the pair accuracy says
+             *
+             *     * `reads` - reads
+             *     * `unsure` - unsure
+             *     * `guesses` - guesses
+             *     * `reverses` - reverses
+             */
+            finding: (components["schemas"]["FindingEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description why strength and accuracy are null; empty: they are not */
+            reason: string;
+        };
+        LabelerThroughput: {
+            rankings: number;
+            demonstrations: number;
+            /** @description answers that compare two policies */
+            comparisons: number;
+            /** @description of these, came after the slot had gone to somebody else */
+            late_answers: number;
+            /** @description of all revisions, without a time */
+            untimed_answers: number;
+            /**
+             * Format: double
+             * @description pauses left out; all revisions
+             */
+            active_minutes: number;
+            /** @description pairs of responses whose order an answer decides */
+            usable_comparisons: number;
+            /**
+             * Format: double
+             * @description null: nothing was timed
+             */
+            active_minutes_per_usable_comparison: number | null;
+            /**
+             * Format: double
+             * @description in the unit of the project's hourly rate; null: no rate, or nothing timed
+             */
+            cost_per_usable_comparison: number | null;
+            labeler: string;
         };
         Lease: {
             /** Format: uuid */
@@ -1284,12 +1565,68 @@ export interface components {
             csrf_token: string;
             projects: components["schemas"]["MyProject"][];
         };
+        Measurement: {
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            requested_at: string;
+            /** @description null: it was due */
+            requested_by: string | null;
+            /** Format: date-time */
+            started_at: string | null;
+            /** Format: date-time */
+            finished_at: string | null;
+            error: string;
+            /**
+             * Format: double
+             * @description of the project then
+             */
+            pairwise_agreement: number | null;
+            /**
+             * Format: double
+             * @description of the project then
+             */
+            krippendorff_alpha: number | null;
+            /** @description of the reliability fit; empty: there is none */
+            sha256: string;
+        };
         Member: {
             /** Format: uuid */
             id: string;
             username: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
+        };
+        MergedRanking: {
+            /** Format: uuid */
+            rollout_set: string;
+            rankings: number;
+            weights: components["schemas"]["WeightsEnum"];
+            /** @description by response id, 1 is best, equal is tied; null: nobody ranked */
+            ranks: {
+                [key: string]: number | null;
+            };
+            /**
+             * Format: uuid
+             * @description preferred to each other one by a majority
+             */
+            condorcet_winner: string | null;
+            ambiguous: boolean;
+            /**
+             * Format: double
+             * @description null: no two people decide the same pair
+             */
+            pairwise_agreement: number | null;
+            /**
+             * Format: double
+             * @description null: undefined
+             */
+            kendall_tau_b: number | null;
+            /**
+             * Format: double
+             * @description null: undefined
+             */
+            krippendorff_alpha: number | null;
         };
         Message: {
             role: components["schemas"]["MessageRoleEnum"];
@@ -1446,6 +1783,8 @@ export interface components {
             type: string;
             label: string;
         };
+        /** @enum {unknown} */
+        NullEnum: null;
         Option: {
             name: string;
             type: components["schemas"]["TypeEnum"];
@@ -1634,6 +1973,19 @@ export interface components {
          * @enum {string}
          */
         PurposeEnum: "ordinary" | "gold" | "repeat" | "anchor";
+        QueueDepth: {
+            kind: components["schemas"]["TaskKindEnum"];
+            open_tasks: number;
+            done_tasks: number;
+            halted_tasks: number;
+            closed_tasks: number;
+            /** @description by a reviewer's ranking */
+            settled_tasks: number;
+            /** @description by a reviewer */
+            discarded_tasks: number;
+            free_slots: number;
+            held_slots: number;
+        };
         RankingRequestRequest: {
             idempotency_key: string;
             rationale?: string;
@@ -1660,6 +2012,25 @@ export interface components {
             created_at: string;
             late: boolean;
             revision: number;
+        };
+        Reliability: {
+            items_used: number;
+            /** @description that have a ranking; where there are too many, a random part is used */
+            items: number;
+            rankings_used: number;
+            /** @description of each item's latent qualities */
+            draws: number;
+            /**
+             * Format: double
+             * @description how many equally weighted draws they are worth, mean over items
+             */
+            effective_draws: number | null;
+            converged: boolean | null;
+            seed: number;
+            /** @description of the fit; manifests of weighted snapshots name it */
+            sha256: string | null;
+            /** @description why there is no fit; empty: there is one */
+            reason: string;
         };
         Renewed: {
             /** Format: date-time */
@@ -1882,11 +2253,71 @@ export interface components {
          */
         SnapshotKindEnum: "prompts" | "demonstrations" | "rankings" | "corpus";
         /**
+         * @description * `checkpoint` - checkpoint
+         *     * `outside` - outside
+         *     * `person` - person
+         * @enum {string}
+         */
+        SourceKindEnum: "checkpoint" | "outside" | "person";
+        /**
          * @description * `train` - train
          *     * `heldout` - heldout
          * @enum {string}
          */
         SplitEnum: "train" | "heldout";
+        Staleness: {
+            /** @description a checkpoint's id, a model's name, a user's id */
+            reference: string;
+            name: string;
+            kind: components["schemas"]["SourceKindEnum"];
+            /** @description newer checkpoints with tasks; null: not one */
+            checkpoints_behind: number | null;
+            /**
+             * Format: double
+             * @description since the source was registered
+             */
+            age_days: number;
+            open_tasks: number;
+            done_tasks: number;
+            halted_tasks: number;
+            closed_tasks: number;
+            /** @description by a reviewer's ranking */
+            settled_tasks: number;
+            /** @description by a reviewer */
+            discarded_tasks: number;
+            answers: number;
+            /**
+             * Format: double
+             * @description null: no answer yet
+             */
+            mean_hours_from_rollout_to_answer: number | null;
+        };
+        Statistics: {
+            /**
+             * Format: date-time
+             * @description null: nothing has been measured yet
+             */
+            measured_at: string | null;
+            /** @description whether no answer has come since */
+            current: boolean;
+            /** @description whether another measurement waits or is at work */
+            measuring: boolean;
+            /** @description why the last measurement failed; empty: it did not */
+            error: string;
+            hourly_rate: string | null;
+            statistics: components["schemas"]["StatisticsNumbers"] | null;
+        };
+        StatisticsNumbers: {
+            /** @description the last 90, those with an answer */
+            days: components["schemas"]["DayThroughput"][];
+            /** @description over the same days */
+            labelers: components["schemas"]["LabelerThroughput"][];
+            /** @description over the same days */
+            total: components["schemas"]["Throughput"];
+            queue: components["schemas"]["QueueDepth"][];
+            /** @description ranking tasks by the source of their responses, newest first */
+            staleness: components["schemas"]["Staleness"][];
+        };
         StoredPrompts: {
             stored: number;
             duplicates: number;
@@ -1943,6 +2374,33 @@ export interface components {
          * @enum {string}
          */
         TaskStateEnum: "open" | "done" | "halted" | "closed" | "settled" | "discarded";
+        Throughput: {
+            rankings: number;
+            demonstrations: number;
+            /** @description answers that compare two policies */
+            comparisons: number;
+            /** @description of these, came after the slot had gone to somebody else */
+            late_answers: number;
+            /** @description of all revisions, without a time */
+            untimed_answers: number;
+            /**
+             * Format: double
+             * @description pauses left out; all revisions
+             */
+            active_minutes: number;
+            /** @description pairs of responses whose order an answer decides */
+            usable_comparisons: number;
+            /**
+             * Format: double
+             * @description null: nothing was timed
+             */
+            active_minutes_per_usable_comparison: number | null;
+            /**
+             * Format: double
+             * @description in the unit of the project's hourly rate; null: no rate, or nothing timed
+             */
+            cost_per_usable_comparison: number | null;
+        };
         Token: {
             /** Format: uuid */
             id: string;
@@ -1978,6 +2436,12 @@ export interface components {
             dry_run?: boolean;
             open_demonstrations?: boolean;
         };
+        /**
+         * @description * `none` - none
+         *     * `reliability` - reliability
+         * @enum {string}
+         */
+        WeightsEnum: "none" | "reliability";
     };
     responses: never;
     parameters: never;
@@ -2602,6 +3066,51 @@ export interface operations {
             };
         };
     };
+    agreement_items_list: {
+        parameters: {
+            query?: {
+                ambiguous?: "1";
+                order?: "agreement" | "newest";
+            };
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemAgreement"][];
+                };
+            };
+        };
+    };
+    agreement_labelers_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelerQuality"][];
+                };
+            };
+        };
+    };
     answers_list: {
         parameters: {
             query?: {
@@ -2856,6 +3365,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Lineage"];
+                };
+            };
+        };
+    };
+    measurements_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurement"][];
+                };
+            };
+        };
+    };
+    projects_measurements_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurement"];
                 };
             };
         };
@@ -3197,6 +3748,27 @@ export interface operations {
             };
         };
     };
+    statistics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
+            };
+        };
+    };
     tasks_list: {
         parameters: {
             query?: {
@@ -3262,6 +3834,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    merged_ranking: {
+        parameters: {
+            query?: {
+                weights?: "none" | "reliability";
+            };
+            header?: never;
+            path: {
+                set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergedRanking"];
                 };
             };
         };

@@ -1,0 +1,79 @@
+"""The independent rankings of a project's items: newest revisions, in chunks of items, two queries a chunk."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from labeling.models.answers import Answer, RankedResponse
+from labeling.models.projects import Project
+from labeling.models.work import Kind, Purpose
+from labeling.selectors import agreement
+
+CHUNK = 500  # items
+
+# A labeler's key, or None and the origin of an imported answer.
+Who = tuple[int | None, str]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One answer: the place of each response that it ranks, and the responses in the order shown, by key."""
+
+    who: Who
+    places: dict[int, int]
+    shown: list[int]
+
+
+def independent(*, project: Project) -> QuerySet[Answer]:
+    """The newest revision of every ranking and comparison that counts as an opinion of its own."""
+    return Answer.objects.filter(
+        project=project, kind__in=[Kind.RANKING, Kind.COMPARISON], replaced_by=None, rollout_set__isnull=False,
+        purpose=Purpose.ORDINARY,
+    )  # fmt: skip
+
+
+def items_by_count(*, project: Project) -> tuple[list[int], list[int]]:
+    """(items that two or more ranked, items that one ranked), as keys of rollout sets in their order."""
+    counts = independent(project=project).values_list("rollout_set").annotate(n=Count("pk")).order_by("rollout_set")
+    several: list[int] = []
+    single: list[int] = []
+    for rollout_set, number in counts.iterator(chunk_size=10_000):
+        (several if number > 1 else single).append(rollout_set)
+    return several, single
+
+
+def sample(keys: Sequence[int], most: int, *, seed: int) -> list[int]:
+    return list(keys) if len(keys) <= most else sorted(random.Random(seed).sample(keys, most))
+
+
+def rankings(*, project: Project, rollout_sets: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:
+    """(rollout set, its rankings in the order they came in), for sets in the order given."""
+    for start in range(0, len(rollout_sets), CHUNK):
+        yield from _chunk(project, rollout_sets[start : start + CHUNK])
+
+
+def _chunk(project: Project, keys: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:
+    answers = independent(project=project).filter(rollout_set__in=keys).order_by("id")
+    by_set: dict[int, list[Ranked]] = {key: [] for key in keys}
+    places: dict[int, dict[int, int]] = {}
+    shown: dict[int, tuple[list[str], list[int]]] = {}
+    for pk, rollout_set, labeler, origin, order in answers.values_list(
+        "pk", "rollout_set", "labeler", "origin", "order_shown"
+    ):
+        places[pk], shown[pk] = {}, (order, [])
+        by_set[rollout_set].append(Ranked((labeler, "" if labeler else origin), places[pk], shown[pk][1]))
+    rows = RankedResponse.objects.filter(answer__in=answers.values("pk")).values_list(
+        "answer", "response", "response__uuid", "rank", "unacceptable"
+    )
+    keys_of: dict[str, int] = {}
+    for answer, response, uuid, rank, unacceptable in rows.order_by("id"):
+        keys_of[str(uuid)] = response
+        place = agreement.place(rank, unacceptable=unacceptable)
+        if place is not None and answer in places:
+            places[answer][response] = place
+    for order, keys_shown in shown.values():
+        keys_shown.extend(keys_of[uuid] for uuid in order if uuid in keys_of)
+    for key in keys:
+        yield key, by_set[key]

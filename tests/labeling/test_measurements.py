@@ -1,0 +1,258 @@
+"""Measurements: asked for, claimed once, and what the API says of agreement, reliability and statistics."""
+
+import datetime
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
+from labeling.selectors import measured, statistics
+from labeling.services import measurements, measuring
+from tests.labeling.work import rank
+
+P = "projects/garden"
+
+
+def measure(project):
+    measurements.request(project=project, by=None, now=datetime.datetime.now(datetime.UTC))
+    call_command("measure", verbosity=0)
+    return Measurement.objects.filter(project=project).latest("id")
+
+
+@pytest.fixture
+def ranked(project, publish, caller, next_task, member):
+    """ranked([[(1, 2, 3), (1, 2, 3)], …]): for each item, the places that alice, bob, … give responses 0, 1, 2."""
+
+    def ranked(items, *, active_ms=30_000):
+        most = max(len(places) for places in items)
+        type(project).objects.update(overlap=most)
+        project.refresh_from_db()
+        names = ["alice", "bob", "carol", "dave"][:most]
+        people = [member(name, "labeler") for name in names]
+        tasks = {str(task.uuid): places for task, places in zip(publish(len(items)), items, strict=True)}
+        for index, person in enumerate(people):
+            while lease := next_task(person):
+                places = tasks[lease["task"]["id"]]
+                token = lease["token"]
+                if index >= len(places):
+                    assert caller(person).post(f"leases/{token}/skip", {"reason": "other"}).status_code == 200
+                    continue
+                texts = {response["id"]: response["text"] for response in lease["task"]["responses"]}
+                by_response = {id: places[index][int(text.split()[1])] for id, text in texts.items()}
+                body = {"idempotency_key": uuid.uuid4().hex, "ranks": by_response, "active_ms": active_ms}
+                assert caller(person).post(f"leases/{token}/ranking", body).status_code == 201
+        return people
+
+    return ranked
+
+
+CYCLE = [(1, 2, 3), (3, 1, 2), (2, 3, 1)]
+
+
+def test_before_the_first_measurement_everything_is_null(caller, rita, project):
+    found = caller(rita).get(f"{P}/agreement").json()
+    assert found == {
+        "measured_at": None, "current": True, "measuring": False, "error": "", "agreement": None, "reliability": None,
+    }  # fmt: skip
+    assert caller(rita).get(f"{P}/statistics").json()["statistics"] is None
+    assert caller(rita).get(f"{P}/agreement/labelers").json()["results"] == []
+
+
+def test_a_project_without_answers_is_undefined_with_reasons(caller, rita, project):
+    measure(project)
+    found = caller(rita).get(f"{P}/agreement").json()
+    assert found["measured_at"] is not None
+    for name in ("pairwise_agreement", "pairwise_agreement_interval", "kendall_tau_b", "krippendorff_alpha"):
+        assert found["agreement"][name] is None
+        assert found["agreement"]["reasons"][name] == "no item was ranked by two people"
+    assert found["reliability"]["reason"] == "nobody has ranked anything yet"
+
+
+def test_agreement_of_three_items_by_hand(ranked, caller, rita, project):
+    # The same order; one pair of three turned; a tie, so that two pairs are decided by both, alike.
+    ranked([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (2, 1, 3)], [(1, 1, 2), (1, 2, 3)]])
+    measure(project)
+    found = caller(rita).get(f"{P}/agreement").json()["agreement"]
+    assert (found["items"], found["agreeing_pairs"], found["decided_pairs"]) == (3, 7, 8)
+    assert found["pairwise_agreement"] == 7 / 8
+    assert found["kendall_tau_b"] == pytest.approx((1 + 1 / 3 + 2 / 6**0.5) / 3)
+    assert found["reasons"] == {}
+    labelers = caller(rita).get(f"{P}/agreement/labelers").json()["results"]
+    assert [one["labeler"] for one in labelers] == ["alice", "bob"]
+    assert labelers[0]["agreement"] == labelers[1]["agreement"]
+    assert labelers[0]["agreement"]["decided_pairs"] == 8
+    # Two people alone: the product of their strengths is known, neither of them is.
+    assert labelers[0]["reliability"]["strength"] is None
+    assert labelers[0]["reliability"]["reason"]
+
+
+def test_ambiguous_items_are_listed_and_the_worst_come_first(ranked, caller, rita, project):
+    ranked([[(1, 2, 3)] * 3, CYCLE, [(1, 2, 3), (1, 2, 3), (1, 3, 2)]])
+    measure(project)
+    (only,) = caller(rita).get(f"{P}/agreement/items", ambiguous="1").json()["results"]
+    assert only["pairwise_agreement"] == pytest.approx(1 / 3)
+    assert only["rankings"] == 3
+    worst = caller(rita).get(f"{P}/agreement/items", order="agreement").json()["results"]
+    assert [round(one["pairwise_agreement"], 3) for one in worst] == [0.333, 0.778, 1.0]
+    assert worst[0]["rollout_set"] == only["rollout_set"]
+    assert caller(rita).get(f"{P}/agreement/items", order="mood").json()["code"] == "invalid"
+
+
+def test_items_page_by_cursor_in_order_of_agreement(ranked, caller, rita, project):
+    ranked([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (2, 1, 3)], [(1, 2, 3), (3, 2, 1)]])
+    measure(project)
+    seen, route = [], f"{P}/agreement/items?order=agreement&page_size=1"
+    while route:
+        page = caller(rita).get(route).json()
+        seen += [round(one["pairwise_agreement"], 3) for one in page["results"]]
+        route = page["next"]
+    assert seen == [0.0, 0.667, 1.0]
+
+
+def test_the_merged_ranking_of_an_item(ranked, caller, rita, project):
+    ranked([[(1, 2, 3), (1, 3, 2), (1, 2, 3)]])
+    measure(project)
+    (row,) = SetMeasure.objects.all()
+    found = caller(rita).get(f"rollout-sets/{row.rollout_set.uuid}/merged").json()
+    responses = list(row.rollout_set.responses.order_by("index").values_list("uuid", flat=True))
+    assert found["ranks"] == {str(id): place for id, place in zip(responses, (1, 2, 3), strict=True)}
+    assert found["condorcet_winner"] == str(responses[0])
+    assert (found["rankings"], found["ambiguous"]) == (3, False)
+
+
+def test_only_what_changed_is_stored_again_and_what_is_gone_goes(ranked, project):
+    ranked([[(1, 2, 3), (1, 2, 3)]])
+    measure(project)
+    (first,) = SetMeasure.objects.all()
+    measure(project)
+    (second,) = SetMeasure.objects.all()
+    assert first.pk == second.pk
+    SetMeasure.objects.update(ambiguous=True)
+    measure(project)
+    assert not SetMeasure.objects.get().ambiguous
+
+
+def test_statistics_by_hand(ranked, caller, rita, project):
+    type(project).objects.update(hourly_rate="24.00")
+    project.refresh_from_db()
+    # alice and bob each rank two items of three pairs; one tie leaves two pairs. Half a minute each.
+    ranked([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (1, 1, 2)]])
+    measure(project)
+    found = caller(rita).get(f"{P}/statistics").json()
+    assert found["hourly_rate"] == "24.00"
+    numbers = found["statistics"]
+    total = numbers["total"]
+    assert (total["rankings"], total["usable_comparisons"], total["active_minutes"]) == (4, 11, 2.0)
+    assert total["active_minutes_per_usable_comparison"] == pytest.approx(2 / 11, abs=1e-4)
+    assert total["cost_per_usable_comparison"] == pytest.approx(24 / 60 * 2 / 11, abs=1e-4)
+    assert [(one["labeler"], one["usable_comparisons"]) for one in numbers["labelers"]] == [("alice", 6), ("bob", 5)]
+    assert len(numbers["days"]) == 1
+    ranking = next(one for one in numbers["queue"] if one["kind"] == "ranking")
+    assert (ranking["done_tasks"], ranking["open_tasks"], ranking["free_slots"]) == (2, 0, 0)
+    (stale,) = numbers["staleness"]
+    assert (stale["name"], stale["done_tasks"], stale["answers"], stale["checkpoints_behind"]) == ("policy 1", 2, 4, 0)
+
+
+def test_an_unacceptable_response_is_a_comparison_that_counts(project, publish, caller, alice, next_task, now):
+    publish(1)
+    lease = next_task(alice)
+    ids = [response["id"] for response in lease["task"]["responses"]]
+    body = rank(lease, (1, 1, None), unacceptable=[ids[2]])
+    assert caller(alice).post(f"leases/{lease['token']}/ranking", body).status_code == 201
+    (row,) = statistics.throughput(project=project, now=now + timedelta(seconds=1))
+    assert row["usable_comparisons"] == 2
+    assert row["timed_comparisons"] == 0
+    totals = statistics.total([row], hourly_rate=None)
+    assert totals["active_minutes_per_usable_comparison"] is totals["cost_per_usable_comparison"] is None
+
+
+def test_a_newer_revision_replaces_the_older_ones_comparisons(ranked, caller, project, now):
+    (alice,) = ranked([[(1, 2, 3)]])
+    (answer,) = caller(alice).get(f"{P}/answers", mine="1").json()["results"]
+    body = {"idempotency_key": "again", "ranks": {id: 1 for id in answer["ranks"]}, "active_ms": 60_000}
+    assert caller(alice).patch(f"answers/{answer['id']}", body).status_code == 200
+    (row,) = statistics.throughput(project=project, now=now + timedelta(seconds=1))
+    assert (row["rankings"], row["usable_comparisons"], row["active_minutes"]) == (1, 0, 1.5)
+
+
+def test_a_measurement_is_asked_for_once_and_claimed_once(project, caller, rita, now):
+    first = caller(rita).post(f"{P}/measurements").json()
+    assert caller(rita).post(f"{P}/measurements").json()["id"] == first["id"]
+    assert caller(rita).get(f"{P}/agreement").json()["measuring"]
+    mine, theirs = measurements.waiting(now=now), measurements.waiting(now=now)
+    assert measurements.claim(measurement=mine, now=now)
+    assert not measurements.claim(measurement=theirs, now=now)
+    assert measurements.waiting(now=now) is None
+
+
+def test_one_whose_process_was_lost_is_taken_over_and_the_first_writes_nothing(project, now):
+    measurements.request(project=project, by=None, now=now)
+    lost = measurements.waiting(now=now)
+    assert measurements.claim(measurement=lost, now=now)
+    later = now + measurements.LOST + timedelta(seconds=1)
+    heir = measurements.waiting(now=later)
+    assert measurements.claim(measurement=heir, now=later)
+    found = vars(measuring.measure(project=project, now=later))
+    assert not measurements.finish(measurement=lost, **found, now=later)
+    assert measurements.finish(measurement=heir, **found, now=later)
+
+
+def test_a_measurement_that_fails_says_why(project, caller, rita, monkeypatch):
+    monkeypatch.setattr(measuring, "measure", lambda **_: 1 / 0)
+    assert measure(project).error == "ZeroDivisionError: division by zero"
+    state = caller(rita).get(f"{P}/agreement").json()
+    assert (state["error"], state["measured_at"]) == ("ZeroDivisionError: division by zero", None)
+
+
+def test_what_has_new_answers_is_due_after_a_while(ranked, project, now):
+    every = timedelta(minutes=5)
+    assert measurements.request_due(every=every, now=now) == 0
+    ranked([[(1, 2, 3)]])
+    assert measurements.request_due(every=every, now=now) == 1
+    call_command("measure", verbosity=0)
+    later = now + timedelta(minutes=20)
+    assert measurements.request_due(every=every, now=later) == 0
+    Measurement.objects.update(answers_through=0)
+    assert measurements.request_due(every=every, now=now) == 0
+    assert measurements.request_due(every=every, now=later) == 1
+
+
+def test_old_measurements_go(project, now, monkeypatch):
+    monkeypatch.setattr(measurements, "KEPT", 2)
+    for _ in range(4):
+        newest = measure(project)
+    assert list(Measurement.objects.order_by("-id").values_list("pk", flat=True)) == [newest.pk, newest.pk - 1]
+
+
+@pytest.mark.parametrize(
+    "route", ["agreement", "agreement/labelers", "agreement/items", "agreement/items?order=agreement", "statistics"]
+)
+def test_reading_takes_as_many_queries_for_many_as_for_few(route, ranked, caller, rita, project, member, publish):
+    ranked([[(1, 2, 3), (1, 2, 3)]])
+    measure(project)
+    client = caller(rita)
+    client.get(f"{P}/{route}")
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        client.get(f"{P}/{route}")
+    SetMeasure.objects.all().delete()
+    newest = measured.newest(project=project)
+    for number in range(10):
+        LabelerMeasure.objects.create(
+            measurement=newest,
+            labeler=member(f"person{number}", "labeler"),
+            numbers={"agreement": {}, "reliability": {}},
+        )
+    for task in publish(10):
+        SetMeasure.objects.create(
+            rollout_set=task.rollout_set, project=project, rankings=2, agreeing_pairs=1, decided_pairs=2,
+            pairwise_agreement=0.5, ambiguous=False,
+        )  # fmt: skip
+    with CaptureQueriesContext(connection) as many:
+        assert client.get(f"{P}/{route}").status_code == 200
+    assert len(many) == len(few)
