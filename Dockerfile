@@ -13,8 +13,10 @@ RUN npm run build
 FROM ${PYTHON_IMAGE} AS web
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
-COPY requirements-web.txt constraints.txt ./
-RUN pip install --no-cache-dir -r requirements-web.txt
+# Built with --build-arg REQUIREMENTS=requirements-web.txt, the web is smaller and imports text formats only.
+ARG REQUIREMENTS=requirements-data.txt
+COPY requirements-web.txt requirements-data.txt constraints.txt ./
+RUN pip install --no-cache-dir -r requirements-web.txt -r ${REQUIREMENTS}
 COPY manage.py ./
 COPY contracts/ contracts/
 COPY config/ config/

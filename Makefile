@@ -62,8 +62,8 @@ $(VENV)/bin/python:
 		|| { echo "Rankloop needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(RUNTIME): $(VENV)/bin/python requirements-web.txt requirements-learn.txt constraints.txt
-	$(BIN)/python -m pip install -q -r requirements-web.txt -r requirements-learn.txt
+$(RUNTIME): $(VENV)/bin/python requirements-web.txt requirements-learn.txt requirements-data.txt constraints.txt
+	$(BIN)/python -m pip install -q -r requirements-web.txt -r requirements-learn.txt -r requirements-data.txt
 	touch $@
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt

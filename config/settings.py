@@ -190,6 +190,7 @@ SPECTACULAR_SETTINGS = {
         "CheckpointKindEnum": ["base", "policy", "reward_model"],
         "SourceKindEnum": ["checkpoint", "outside", "person"],
         "HealthEnum": ["ok", "broken"],
+        "ImportStateEnum": ["uploading", "ready", "queued", "running", "done", "failed", "cancelled"],
     },
 }
 

@@ -9,7 +9,8 @@ class LabelingConfig(AppConfig):
     name = "labeling"
 
     def import_models(self) -> None:
-        nouns = ("people", "projects", "prompts", "work", "answers", "quality", "records", "webhooks", "measurements")
+        nouns = ("people", "projects", "prompts", "work", "answers", "quality", "records", "webhooks", "measurements", "imports",
+                 "judgments")  # fmt: skip
         for noun in nouns:
             import_module(f"labeling.models.{noun}")
         super().import_models()

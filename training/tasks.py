@@ -12,7 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
-from training.services import measurer, messages, playground_worker, supervisor
+from training.services import importer, measurer, messages, playground_worker, supervisor
 
 
 @shared_task(name=messages.TASK, ignore_result=True, acks_late=False)
@@ -31,6 +31,8 @@ def start_threads(sender: Any, **_: Any) -> None:
         name = f"playground-{number}"
         threading.Thread(target=playground_worker.serve_until_stopping, name=name, daemon=True).start()
     threading.Thread(target=measurer.watch_until_stopping, name="measurer", daemon=True).start()
+    every = {"every": settings.RUN_REAP_SECONDS}
+    threading.Thread(target=importer.import_until_stopping, kwargs=every, name="importer", daemon=True).start()
 
 
 @worker_shutting_down.connect

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +32,13 @@ def found(rows: QuerySet[Any], **lookup: Any) -> Any:
     if row is None:
         raise errors.Missing
     return row
+
+
+def uploaded(request: Request) -> UploadedFile | None:
+    file = request.FILES.get("file")
+    if file is not None and (file.size or 0) > settings.UPLOAD_LIMIT:
+        raise errors.TooLarge(fields={"file": f"is larger than {settings.UPLOAD_LIMIT >> 20} MiB"})
+    return file
 
 
 def as_uuid(value: str) -> UUID | None:

@@ -1,11 +1,7 @@
-"""Prompts, imports, exports, corpora and snapshots."""
+"""Prompts, exports, corpora and snapshots; imports are in `imports.py`."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -15,20 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import errors
 from labeling.api import shapes
-from labeling.api.base import paged, user
+from labeling.api.base import paged, uploaded, user
 from labeling.api.json import OrjsonParser
 from labeling.api.projects import choice
-from labeling.formats.items import Unreadable
 from labeling.models.prompts import Prompt as PromptRow
 from labeling.models.records import Corpus as CorpusRow
 from labeling.models.records import Snapshot as SnapshotRow
 from labeling.selectors import access, exports
-from labeling.services import corpora, imports, prompts, snapshots
+from labeling.services import corpora, prompts, snapshots
 from labeling.services.bodies import Body
-
-TRUE = ("1", "true", "on")
 
 
 class Prompts(APIView):
@@ -70,7 +62,7 @@ class Corpora(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Add a text to pretrain on, as a file or as `text`."""
         project = access.require(user=user(request), slug=slug, action="add_data").project
-        file = _file(request)
+        file = uploaded(request)
         if file is not None:
             name, blocks = dict(request.data).get("name", [file.name])[0], file.chunks()
         else:
@@ -107,40 +99,6 @@ class Snapshots(APIView):
         return Response(describe_snapshot(snapshot), status=201)
 
 
-class Import(APIView):
-    parser_classes = [MultiPartParser]
-
-    @extend_schema(request={"multipart/form-data": shapes.Upload}, responses=shapes.ImportReport)
-    def post(self, request: Request, slug: str) -> Response:
-        """Store a file's prompts, demonstrations and preferences; the format is told from the content."""
-        project = access.require(user=user(request), slug=slug, action="add_data").project
-        file = _file(request)
-        if file is None:
-            raise errors.Invalid(fields={"file": "is missing"})
-        form = {
-            name: str(dict(request.data).get(name, [""])[0]) for name in ("format", "dry_run", "open_demonstrations")
-        }
-        with tempfile.NamedTemporaryFile(prefix="rankloop-import-") as stream:
-            for block in file.chunks():
-                stream.write(block)
-            stream.flush()
-            try:
-                report = imports.run(
-                    project=project,
-                    path=Path(stream.name),
-                    name=str(file.name)[:100],
-                    format=form["format"],
-                    dry_run=form["dry_run"] in TRUE,
-                    open_demonstrations=form["open_demonstrations"] in TRUE,
-                    by=user(request),
-                    now=timezone.now(),
-                )
-            except Unreadable as error:
-                sentence = str(error).replace(Path(stream.name).name, str(file.name))
-                raise errors.Invalid(sentence, code="unreadable_file", fields={"file": sentence}) from None
-        return Response(vars(report))
-
-
 class Export(APIView):
     @extend_schema(
         parameters=[choice("kind", exports.KINDS), choice("split", PromptRow.Split.values)],
@@ -154,13 +112,6 @@ class Export(APIView):
         response = StreamingHttpResponse((line.encode() for line in lines), content_type="application/x-ndjson")
         response["Content-Disposition"] = f'attachment; filename="{slug}-{kind}.jsonl"'
         return response
-
-
-def _file(request: Request) -> UploadedFile | None:
-    file = request.FILES.get("file")
-    if file is not None and (file.size or 0) > settings.UPLOAD_LIMIT:
-        raise errors.TooLarge(fields={"file": f"is larger than {settings.UPLOAD_LIMIT >> 20} MiB"})
-    return file
 
 
 def describe_prompt(prompt: PromptRow) -> dict[str, Any]:

@@ -222,17 +222,6 @@ class Upload(s.Serializer):
     open_demonstrations = s.BooleanField(required=False)
 
 
-class ImportReport(s.Serializer):
-    format = s.CharField()
-    stored = s.IntegerField()
-    duplicates = s.IntegerField()
-    refused = s.IntegerField()
-    prompts = s.IntegerField()
-    demonstrations = s.IntegerField()
-    rankings = s.IntegerField()
-    reasons = s.ListField(child=s.JSONField())
-
-
 class Corpus(s.Serializer):
     id = s.UUIDField()
     name = s.CharField()

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from labeling.api import data, leases, measurements, openapi, people, projects, system, trail  # noqa: F401  openapi registers itself
+from labeling.api import data, imports, leases, measurements, openapi, people, projects, system, trail  # noqa: F401  openapi registers itself
 
 urlpatterns = [
     # Everyone
@@ -38,7 +38,12 @@ urlpatterns = [
     path("tasks/<uuid:task_id>", projects.Task.as_view()),
     # Engineers
     path("projects/<slug:slug>/prompts", data.Prompts.as_view()),
-    path("projects/<slug:slug>/import", data.Import.as_view()),
+    path("projects/<slug:slug>/import", imports.ImportAtOnce.as_view()),
+    path("projects/<slug:slug>/imports", imports.Imports.as_view()),
+    path("imports/<uuid:import_id>", imports.Import.as_view()),
+    path("imports/<uuid:import_id>/content", imports.ImportContent.as_view()),
+    path("imports/<uuid:import_id>/preview", imports.ImportPreview.as_view()),
+    path("imports/<uuid:import_id>/start", imports.ImportStart.as_view()),
     path("projects/<slug:slug>/export", data.Export.as_view()),
     path("projects/<slug:slug>/corpora", data.Corpora.as_view()),
     path("projects/<slug:slug>/snapshots", data.Snapshots.as_view()),

@@ -1,19 +1,16 @@
-"""Alpaca: instruction, input, output."""
+"""Alpaca: instruction, input, and output or response; LLaMA-Factory adds system and history."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.formats.items import DemonstrationItem, Item, Refusal, Turn, instructed, text
+from labeling.formats.items import Item, demonstrated, instructed, text
 
 NAME = "alpaca"
 
 
 def matches(record: Any) -> bool:
-    return isinstance(record, dict) and {"instruction", "output"} <= set(record)
+    return isinstance(record, dict) and "instruction" in record and bool({"output", "response"} & set(record))
 
 
 def read(record: Any) -> Iterator[Item]:
-    output = text(record, "output")
-    if not output.strip():
-        raise Refusal("output is empty")
-    yield DemonstrationItem(messages=instructed(record), reply=(Turn(role="assistant", content=output),))
+    yield demonstrated(instructed(record), text(record, "output" if "output" in record else "response"))

@@ -1,18 +1,28 @@
-"""Preference pairs as TRL and LLaMA-Factory write them: chosen and rejected, as texts or as messages."""
+"""Preference pairs as TRL, LLaMA-Factory and OpenAI write them: chosen and rejected, as texts or as messages."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.formats.items import Item, Refusal, Turn, asked, instructed, pair, text, turn, turns
+from labeling.formats.items import Item, Refusal, Turn, asked, instructed, pair, system, text, turn, turns
 
 NAME = "pairs"
 
 
 def matches(record: Any) -> bool:
-    return isinstance(record, dict) and "rejected" in record and bool({"chosen", "prompt", "instruction"} & set(record))
+    return isinstance(record, dict) and (
+        ("rejected" in record and bool({"chosen", "prompt", "instruction"} & set(record)))
+        or {"preferred_output", "non_preferred_output"} <= set(record)
+    )
 
 
 def read(record: Any) -> Iterator[Item]:
+    if "preferred_output" in record:  # OpenAI's preference fine-tuning
+        given = record.get("input")
+        record = {
+            "prompt": given.get("messages") if isinstance(given, dict) else given,
+            "chosen": record["preferred_output"],
+            "rejected": record.get("non_preferred_output"),
+        }
     before = _prompt(record)
     chosen, rejected = (_said(record, key, before) for key in ("chosen", "rejected"))
     if chosen[:-1] != rejected[:-1]:
@@ -26,7 +36,7 @@ def read(record: Any) -> Iterator[Item]:
 def _prompt(record: dict[str, Any]) -> tuple[Turn, ...]:
     for key in ("prompt", "conversations", "messages"):
         if isinstance(record.get(key), list):
-            return turns(record[key], key)
+            return system(record) + turns(record[key], key)
     if "prompt" in record:
         return asked(text(record, "prompt"))
     if "instruction" in record:

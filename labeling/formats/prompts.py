@@ -1,22 +1,44 @@
-"""Bare prompts: JSON strings, or objects with a prompt as text or messages. Plain lines with this format named."""
+"""Bare prompts: JSON strings, objects with a prompt or question, or first turns. Plain lines with this format named.
+
+A record's other fields are kept in the prompt's meta.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
-from labeling.formats.items import Item, PromptItem, asked, text, turns, waiting
+from labeling.formats.items import Item, PromptItem, Refusal, asked, extras, instructed, text, turns, waiting
 
 NAME = "prompts"
+_TEXTS = ("prompt", "question")
 
 
 def matches(record: Any) -> bool:
-    return isinstance(record, str) or (isinstance(record, dict) and isinstance(record.get("prompt"), (str, list)))
+    if isinstance(record, str):
+        return True
+    return isinstance(record, dict) and (
+        isinstance(record.get("prompt"), (str, list))
+        or isinstance(record.get("question"), str)
+        or isinstance(record.get("turns"), list)
+        or ("instruction" in record and not {"output", "response", "chosen"} & set(record))
+    )
 
 
 def read(record: Any) -> Iterator[Item]:
     if isinstance(record, str):
         yield PromptItem(messages=asked(record))
         return
-    prompt = record["prompt"] if "prompt" in record else record.get("messages")
-    yield PromptItem(
-        messages=waiting(turns(prompt, "prompt")) if isinstance(prompt, list) else asked(text(record, "prompt"))
-    )
+    for key in ("prompt", "messages"):
+        if isinstance(record.get(key), list):
+            yield PromptItem(messages=waiting(turns(record[key], key)), meta=extras(record, key))
+            return
+    if "turns" in record:
+        # Later turns follow on replies that are not there yet: they stay in the meta.
+        said = record["turns"]
+        if not isinstance(said, list) or not said or not all(isinstance(one, str) for one in said):
+            raise Refusal("turns must be a list of one or more texts")
+        yield PromptItem(messages=asked(said[0]), meta=extras(record))
+    elif "instruction" in record and "prompt" not in record:
+        yield PromptItem(messages=instructed(record), meta=extras(record, "instruction", "input", "system", "history"))
+    else:
+        key = next((key for key in _TEXTS if key in record), "prompt")
+        yield PromptItem(messages=asked(text(record, key)), meta=extras(record, key))

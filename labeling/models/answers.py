@@ -25,13 +25,13 @@ class Answer(models.Model):
         "labeling.RolloutSet", models.PROTECT, null=True, related_name="answers"
     )  # null: a demonstration
     task = models.ForeignKey(
-        "labeling.LabelingTask", models.PROTECT, null=True, related_name="answers"
+        "labeling.LabelingTask", models.PROTECT, null=True, related_name="answers", db_index=False
     )  # null: imported
     labeler = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="answers"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="answers", db_index=False
     )  # null: imported
     lease = models.ForeignKey(
-        "labeling.Lease", models.PROTECT, null=True, related_name="answers"
+        "labeling.Lease", models.PROTECT, null=True, related_name="answers", db_index=False
     )  # null: imported, or a reviewer's settlement
     origin = models.CharField(max_length=120, blank=True)  # format and annotator of an imported answer, else empty
     guideline = models.ForeignKey(
@@ -53,10 +53,14 @@ class Answer(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["labeler", "idempotency_key"], name="answer_once_per_idempotency_key"),
+            models.UniqueConstraint(
+                fields=["labeler", "idempotency_key"],
+                condition=Q(labeler__isnull=False),
+                name="answer_once_per_idempotency_key",
+            ),
             models.UniqueConstraint(
                 fields=["task", "labeler"],
-                condition=Q(revision=1) & ~Q(purpose="review"),
+                condition=Q(revision=1, task__isnull=False) & ~Q(purpose="review"),
                 name="answer_once_per_task_and_labeler",
             ),
             models.UniqueConstraint(
@@ -80,8 +84,17 @@ class Answer(models.Model):
         ]
         indexes = [
             models.Index(F("project"), F("id").desc(), name="answer_newest_first"),
-            models.Index(F("labeler"), F("project"), F("id").desc(), name="answer_newest_first_of_one"),
             models.Index(fields=["project", "kind", "created_at"], name="answer_by_time"),
+            # Imported answers, of which there may be millions, are in none of these.
+            models.Index(
+                F("labeler"),
+                F("project"),
+                F("id").desc(),
+                condition=Q(labeler__isnull=False),
+                name="answer_newest_first_of_one",
+            ),
+            models.Index(fields=["task"], condition=Q(task__isnull=False), name="answer_by_task"),
+            models.Index(fields=["lease"], condition=Q(lease__isnull=False), name="answer_by_lease"),
         ]
 
 

@@ -16,7 +16,7 @@ class Prompt(models.Model):
         HELDOUT = "heldout"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="prompts")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="prompts", db_index=False)
     content_hash = models.CharField(max_length=64)  # sha256 of the messages
     messages: Any = models.JSONField()  # [{role, content, name}]
     split = models.CharField(max_length=8, choices=Split.choices)
@@ -54,7 +54,7 @@ class RolloutSet(models.Model):
     """The responses to one prompt that are shown together."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="rollout_sets")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="rollout_sets", db_index=False)
     prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="rollout_sets")
     run_id = models.UUIDField(null=True)  # null: no run of ours made it
     content_hash = models.CharField(max_length=64)  # of where it came from; makes publishing and importing idempotent
@@ -67,7 +67,7 @@ class RolloutSet(models.Model):
             models.UniqueConstraint(fields=["project", "content_hash"], name="rollout_set_once_per_origin"),
         ]
         indexes = [
-            models.Index(fields=["run_id", "id"], name="rollout_set_by_run"),
+            models.Index(fields=["run_id", "id"], condition=Q(run_id__isnull=False), name="rollout_set_by_run"),
             models.Index(fields=["project"], condition=Q(anchored_at__isnull=False), name="rollout_set_anchored"),
         ]
 
@@ -76,11 +76,13 @@ class Response(models.Model):
     """One response, exactly as its source produced it."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    rollout_set = models.ForeignKey(RolloutSet, models.CASCADE, related_name="responses")
+    rollout_set = models.ForeignKey(RolloutSet, models.CASCADE, related_name="responses", db_index=False)
     index = models.PositiveSmallIntegerField()
     text = models.TextField()
     source = models.ForeignKey(Source, models.PROTECT, related_name="responses")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)  # null: no labeler of ours
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, db_index=False
+    )  # null: no labeler of ours
     token_ids: Any = models.JSONField(null=True)  # null: not sampled by us
     tokens = models.PositiveIntegerField(null=True)  # how many; spares the hand-out from reading them
     token_logprobs: Any = models.JSONField(null=True)  # nats; null: not sampled by us
@@ -95,3 +97,4 @@ class Response(models.Model):
                 condition=Q(finish_reason__in=["stop", "length"]), name="response_has_a_known_finish_reason"
             ),
         ]
+        indexes = [models.Index(fields=["author"], condition=Q(author__isnull=False), name="response_by_author")]

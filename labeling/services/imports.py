@@ -2,287 +2,297 @@
 
 A preference becomes a prompt, a rollout set of outside sources, and an answer without a labeler whose
 `origin` names the format and the annotator. Nothing of it waits for a labeler unless that is asked for.
+The command, the API and the worker all come through `run`; uploads are in `uploads.py`.
 """
 
+import copy
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from django.db import transaction
+from django.db import IntegrityError
+from django.utils import timezone
 
-from contracts.snapshots import content_hash
-from labeling.formats import own, reading
-from labeling.formats.items import DemonstrationItem, Item, PromptItem, RankingItem
-from labeling.models.answers import Answer, Demonstration, RankedResponse
+from labeling import errors
+from labeling.formats import corpus, reading, streams
+from labeling.formats.items import DocumentItem, Refusal, Unreadable
+from labeling.models import bulk, sql
+from labeling.models.imports import Import
 from labeling.models.people import User
 from labeling.models.projects import Project
-from labeling.models.prompts import Prompt, Response, RolloutSet, Source
-from labeling.models.work import Kind
-from labeling.services import audit, prompts, sources, tasks
-from labeling.services.prompts import NewPrompt
-from labeling.services.text import is_storable_json
+from labeling.models.prompts import Prompt
+from labeling.services import audit, cleaning, corpora, gathering, preparing, tasks
+from labeling.services.import_options import Options
+from labeling.services.import_rows import Writer
+from labeling.services.preparing import Prepared
 
-BATCH = 200
-REASONS = 1000  # refused records that are listed one by one; more are only counted
+BATCH = 5_000  # items a transaction; while it lasts, nobody else writes to SQLite
+BATCH_BYTES = 4 << 20
+LISTED = 1000  # refused records that are listed one by one; more are only counted
+REASONS = 100  # different reasons that are counted each by itself
+TRIES = 5  # of a batch whose prompts somebody else is storing at the same time
+
+
+class Superseded(Exception):
+    """Another process has taken this import over."""
 
 
 @dataclass(kw_only=True)
 class Report:
-    """`stored` and `duplicates` count prompts, demonstrations and rankings; `refused` counts records."""
+    """`stored` and `duplicates` count items of every kind, `refused` counts records."""
 
     format: str
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
+    records: int = 0  # read, whatever became of them
     prompts: int = 0
     demonstrations: int = 0
     rankings: int = 0
-    reasons: list[dict[str, Any]] = field(default_factory=list)
+    judgments: int = 0
+    responses: int = 0  # that nobody has ranked
+    documents: int = 0  # of a corpus
+    tasks: int = 0  # opened
+    cleaned: dict[str, int] = field(default_factory=dict)  # what each step of cleaning found
+    reasons: dict[str, int] = field(default_factory=dict)  # refused records by reason
+    refusals: list[dict[str, Any]] = field(default_factory=list)  # the first ones: file, line, record, reason
 
-
-class _DryRun(Exception):
-    pass
+    def refuse(self, file: str, line: int, reason: str) -> None:
+        self.refused += 1
+        kind = reason.partition(":")[0][:80]
+        kind = kind if kind in self.reasons or len(self.reasons) < REASONS else "other reasons"
+        self.reasons[kind] = self.reasons.get(kind, 0) + 1
+        if len(self.refusals) < LISTED:
+            self.refusals.append({"file": file[:200], "line": line, "record": self.records, "reason": reason[:300]})
 
 
 def run(
-    *,
-    project: Project,
-    path: Path,
-    name: str,
-    format: str,
-    dry_run: bool,
-    open_demonstrations: bool,
-    by: User | None,
-    now: datetime,
+    *, project: Project, path: Path, name: str, options: Options, dry_run: bool, by: User | None, now: datetime
 ) -> Report:
-    """Store a file's records. `dry_run` does the same and takes it back. Raises `Unreadable`.
+    """Store a file's records. A dry run counts the same and stores nothing. Raises `Unreadable`.
 
-    Each batch commits by itself: what a crash cuts short goes on where it stood when imported again.
+    Each batch commits by itself, and with it how far it is: the same file again goes on after the last batch.
     """
-    format, records = reading.read(path, format)
-    report = Report(format=format)
+    sha256 = streams.checked(path)
+    if dry_run:
+        return _read(project, path, name, options, None, None, now)
+    row = _take(project=project, path=path, name=name, sha256=sha256, options=options, by=by, now=now)
+    return follow(row=row, path=path, by=by, now=now)
+
+
+def dry_run(*, row: Import, options: Options, now: datetime, most: int) -> Report:
+    """What the file's first `most` records would come to."""
+    return _read(row.project, row.path, row.name, options, None, None, now, most=most)
+
+
+def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report:
+    """See a claimed import through to its end."""
+    options = Options.from_plain(row.options)
     try:
-        # A dry run is one transaction, taken back; an atomic block within one is a savepoint.
-        with _maybe_atomic(dry_run):
-            for batch in _batches(_accepted(records, name, report)):
-                with transaction.atomic():
-                    _store(project, batch, format, open_demonstrations, now, report)
-            if dry_run:
-                raise _DryRun
-    except _DryRun:
-        return report
-    audit.note(
-        project=project, actor=by, action="imported", subject=f"file:{name}"[:100], now=now,
-        details={key: value for key, value in vars(report).items() if key != "reasons"},
-    )  # fmt: skip
+        report = _read(row.project, path, row.name, options, row, by, now)
+    except Unreadable as error:
+        _end(row, Import.State.FAILED, error=str(error))
+        raise
+    except Superseded:
+        raise errors.Conflict(
+            "This import was cancelled, or another process goes on with it.", code="superseded"
+        ) from None
+    _end(row, Import.State.DONE, report=asdict(report), share=1.0)
+    details = {key: value for key, value in asdict(report).items() if key not in ("refusals", "reasons")}
+    audit.note(project=row.project, actor=by, action="imported", subject=f"file:{row.name}"[:100], now=now,
+               details={**details, "import": str(row.uuid), "sha256": row.sha256})  # fmt: skip
     return report
 
 
-def _accepted(records: Iterable[reading.Read], name: str, report: Report) -> Iterator[Item]:
-    for record in records:
-        reason = record.reason
-        if not reason and not all(is_storable_json(_texts(item)) for item in record.items):
-            reason = "contains a NUL or half a surrogate pair"
-        if reason:
-            report.refused += 1
-            if len(report.reasons) < REASONS:
-                report.reasons.append({"file": name, "line": record.line, "reason": reason})
-            continue
-        yield from record.items
-
-
-def _store(
-    project: Project, batch: list[Item], format: str, open_demonstrations: bool, now: datetime, report: Report
-) -> None:
-    new = [
-        NewPrompt(
-            messages=[turn.to_json() for turn in item.messages],
-            split=item.split,
-            meta=item.meta if isinstance(item, PromptItem) else {},
-        )
-        for item in batch
-    ]
-    known = set(
-        Prompt.objects.filter(
-            project=project, content_hash__in={content_hash(prompt.messages) for prompt in new}
-        ).values_list("content_hash", flat=True)
-    )
-    rows = prompts.store(project=project, prompts=new, now=now)
-    bare = [row for row, item in zip(rows, batch, strict=True) if isinstance(item, PromptItem)]
-    for row in bare:
-        fresh = row.content_hash not in known
-        known.add(row.content_hash)
-        report.prompts += fresh
-        _count(report, fresh)
-    if open_demonstrations and bare:
-        tasks.open_demonstrations(project=project, prompts={row.pk: row for row in bare}.values(), now=now)
-    pairs = list(zip(rows, batch, strict=True))
-    demonstrations = [(row, item) for row, item in pairs if isinstance(item, DemonstrationItem)]
-    rankings = [(row, item) for row, item in pairs if isinstance(item, RankingItem)]
-    _store_demonstrations(project, demonstrations, format, now, report)
-    _store_rankings(project, rankings, format, now, report)
-
-
-def _store_demonstrations(
-    project: Project, items: list[tuple[Prompt, DemonstrationItem]], format: str, now: datetime, report: Report
-) -> None:
-    answers: dict[str, Answer] = {}
-    replies: dict[str, list[dict[str, str]]] = {}
-    for prompt, item in items:
-        reply = [turn.to_json() for turn in item.reply]
-        key = content_hash({"prompt": prompt.content_hash, "reply": reply, "annotator": item.annotator})
-        if key in answers:
-            _count(report, False)
-            continue
-        replies[key] = reply
-        answers[key] = _answer(project, Kind.DEMONSTRATION, prompt, None, format, item.annotator, key, now)
-    for answer in _unseen(project, answers, report):
-        report.demonstrations += 1
-        Demonstration.objects.create(answer=answer, reply=replies[answer.body_hash])
-
-
-def _store_rankings(
-    project: Project, items: list[tuple[Prompt, RankingItem]], format: str, now: datetime, report: Report
-) -> None:
-    sets = _rollout_sets(project, items, format, now)
-    answers: dict[str, Answer] = {}
-    orders = {}
-    for prompt, item in items:
-        rollout_set = sets[_set_key(prompt, item)]
-        for order in item.orders:
-            key = content_hash(
-                {"set": rollout_set.content_hash, "ranks": order.ranks, "unacceptable": order.unacceptable,
-                 "annotator": order.annotator}
-            )  # fmt: skip
-            if key in answers:
-                _count(report, False)
-                continue
-            orders[key] = order
-            answers[key] = _answer(project, Kind.RANKING, prompt, rollout_set, format, order.annotator, key, now)
-    stored = _unseen(project, answers, report)
-    report.rankings += len(stored)
-    responses: dict[int, list[int]] = {}
-    keys = Response.objects.filter(rollout_set__in={answer.rollout_set_id for answer in stored})
-    for set_id, pk in keys.order_by("rollout_set_id", "index").values_list("rollout_set_id", "pk"):
-        responses.setdefault(set_id, []).append(pk)
-    RankedResponse.objects.bulk_create(
-        [
-            RankedResponse(
-                answer=answer,
-                response_id=pk,
-                rank=orders[answer.body_hash].ranks[index],
-                unacceptable=bool(orders[answer.body_hash].unacceptable)
-                and orders[answer.body_hash].unacceptable[index],
-            )
-            for answer in stored
-            for index, pk in enumerate(responses[answer.rollout_set_id or 0])
-        ],
-        batch_size=BATCH,
-    )
-
-
-def _rollout_sets(
-    project: Project, items: list[tuple[Prompt, RankingItem]], format: str, now: datetime
-) -> dict[str, RolloutSet]:
-    """The set of each item by its key, made where it is new."""
-    wanted = {_set_key(prompt, item): (prompt, item) for prompt, item in items}
-    found = {row.content_hash: row for row in RolloutSet.objects.filter(project=project, content_hash__in=list(wanted))}
-    missing = {key: pair for key, pair in wanted.items() if key not in found}
-    named = {
-        choice.source: sources.register(
-            project=project, kind=Source.Kind.OUTSIDE, name=choice.source[:200], reference=choice.source[:200], now=now
-        )
-        for _, item in missing.values()
-        for choice in item.responses
-    }
-    made = RolloutSet.objects.bulk_create(
-        RolloutSet(
-            project=project, prompt=prompt, content_hash=key, sampling={"imported": format}, created_at=now
-        )
-        for key, (prompt, _) in missing.items()
+def _take(
+    *, project: Project, path: Path, name: str, sha256: str, options: Options, by: User | None, now: datetime
+) -> Import:
+    """The unfinished import of the same file with the same options, claimed anew; or a new one."""
+    plain = options.to_plain()
+    unfinished = Import.objects.filter(project=project, sha256=sha256, location="", state=Import.State.RUNNING)
+    for row in unfinished.order_by("-id"):
+        if row.options == plain and _claim(row, now):
+            return row
+    size = sum(one.stat().st_size for one in path.rglob("*") if one.is_file()) if path.is_dir() else path.stat().st_size
+    return Import.objects.create(
+        project=project, name=name[:200], bytes=size, received=size, sha256=sha256, options=plain,
+        state=Import.State.RUNNING, attempt=1, seen_at=now, created_by=by, created_at=now,
     )  # fmt: skip
-    Response.objects.bulk_create(
-        [
-            Response(rollout_set=row, index=index, text=choice.text, source=named[choice.source])
-            for row in made
-            for index, choice in enumerate(missing[row.content_hash][1].responses)
-        ],
-        batch_size=BATCH,
+
+
+def _claim(row: Import, now: datetime) -> bool:
+    won = Import.objects.filter(
+        pk=row.pk, attempt=row.attempt, state__in=[Import.State.RUNNING, Import.State.QUEUED]
+    ).update(attempt=row.attempt + 1, state=Import.State.RUNNING, seen_at=now)
+    row.attempt += 1
+    return won == 1
+
+
+def claim(identity: Any, *, now: datetime) -> Import | None:
+    """The import, if it waits or its reader was lost; None where somebody else has it."""
+    row = Import.objects.select_related("project", "created_by").filter(uuid=identity).first()
+    if row is None or row.state not in (Import.State.QUEUED, Import.State.RUNNING):
+        return None
+    return row if _claim(row, now) else None
+
+
+def _end(row: Import, state: Import.State, **values: Any) -> None:
+    Import.objects.filter(pk=row.pk, attempt=row.attempt, state=Import.State.RUNNING).update(
+        state=state, finished_at=timezone.now(), **values
     )
-    return {**found, **{row.content_hash: row for row in made}}
 
 
-def _set_key(prompt: Prompt, item: RankingItem) -> str:
-    responses = [[choice.text, choice.source] for choice in item.responses]
-    return content_hash({"imported": prompt.content_hash, "responses": responses})
+def _read(
+    project: Project, path: Path, name: str, options: Options, row: Import | None, by: User | None, now: datetime,
+    most: int | None = None,
+) -> Report:  # fmt: skip
+    """Through the whole file; `row` is None in a dry run, and `most` the records that it looks at."""
+    watch: list[IO[bytes]] = []
+    format, records = reading.read(path, options.format, options.mapping, watch)
+    report = Report(format=format)
+    records = islice(records, most)
+    if format == corpus.NAME:
+        return _corpus(project, name, records, report, row is None, by, now)
+    if row is not None and row.report:
+        report = Report(**row.report)
+    skipped = sum(1 for _ in islice(records, report.records))
+    if skipped < report.records:
+        raise Unreadable(f"{name} is shorter than it was when this import began")
+    writer = Writer(project=project, format=format, now=now, dry_run=row is None)
+    cleaner = cleaning.Cleaner(project=project, steps=options.cleaning)
+    try:
+        with bulk.loading():
+            for batch in _batches(records, format, name, report):
+                _batch(writer, cleaner, batch, report, options, row, _share(watch, path), now)
+    except Unreadable as error:
+        kept = f" ({report.stored} items before it are stored)" if row is not None and report.stored else ""
+        told = Unreadable(f"{error}{kept}")
+        told.counts = asdict(report)
+        raise told from None
+    return report
 
 
-def _unseen(project: Project, answers: dict[str, Answer], report: Report) -> list[Answer]:
-    """Store the answers whose content is new; returns them."""
-    there = set(
-        Answer.objects.filter(project=project, labeler=None, body_hash__in=list(answers)).values_list(
-            "body_hash", flat=True
-        )
+def _batch(
+    writer: Writer, cleaner: cleaning.Cleaner, batch: list[Prepared], report: Report,
+    options: Options, row: Import | None, share: float, now: datetime,
+) -> None:  # fmt: skip
+    """One transaction. What came into being by another's hand in the meantime is looked up anew."""
+    for attempt in range(TRIES):
+        before = copy.deepcopy(report)
+        try:
+            kept = cleaner.sift(batch, report)
+            if row is None:
+                writer.store(kept, report)
+                return
+            with sql.writing():
+                bare = writer.store(kept, report)
+                cleaner.remember(kept)
+                report.tasks += _open(writer.project, options, kept, bare, now)
+                _mark(row, report, share)
+            return
+        except IntegrityError:
+            vars(report).update(vars(before))
+            if attempt == TRIES - 1:
+                raise
+            cleaner.forget()
+
+
+def _mark(row: Import, report: Report, share: float) -> None:
+    """How far the import is, in the transaction of the batch itself."""
+    marked = Import.objects.filter(pk=row.pk, attempt=row.attempt, state=Import.State.RUNNING).update(
+        records=report.records, report=asdict(report), share=share, seen_at=timezone.now()
     )
-    new = [answer for key, answer in answers.items() if key not in there]
-    for answer in answers.values():
-        _count(report, answer.body_hash not in there)
-    return Answer.objects.bulk_create(new, batch_size=BATCH)
+    if not marked:
+        raise Superseded
 
 
-def _answer(
+def _open(project: Project, options: Options, batch: list[Prepared], bare: list[int], now: datetime) -> int:
+    opened = 0
+    if options.open_demonstrations and bare:
+        found = Prompt.objects.filter(pk__in=bare).only("pk")
+        opened += len(tasks.open_demonstrations(project=project, prompts=found, now=now))
+    if options.open_rankings:
+        opened += gathering.open_rankings(project=project, hashes={row.prompt_key for row in batch}, now=now)
+    return opened
+
+
+def _batches(records: Iterable[reading.Read], format: str, name: str, report: Report) -> Iterator[list[Prepared]]:
+    """Prepared items of whole records. The report has counted the records and refusals of each batch by then."""
+    batch: list[Prepared] = []
+    size = 0
+    for record in records:
+        report.records += 1
+        reason = record.reason
+        rows: list[Prepared] = []
+        if not reason:
+            try:
+                rows = [preparing.prepare(item, format) for item in record.items if not isinstance(item, DocumentItem)]
+            except Refusal as refusal:
+                reason = str(refusal)
+        if reason:
+            report.refuse(f"{name}:{record.file}" if record.file else name, record.line, reason)
+            continue
+        for one in rows:
+            one.line, one.file = record.line, record.file
+            size += one.size
+        batch += rows
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _share(watch: list[IO[bytes]], path: Path) -> float:
+    """How much of the file is read, from 0 to 1."""
+    if not watch or watch[0].closed:
+        return 0.0
+    return min(1.0, watch[0].tell() / max(1, path.stat().st_size))
+
+
+def _corpus(
     project: Project,
-    kind: Kind,
-    prompt: Prompt,
-    rollout_set: RolloutSet | None,
-    format: str,
-    annotator: str,
-    key: str,
+    name: str,
+    records: Iterator[reading.Read],
+    report: Report,
+    dry_run: bool,
+    by: User | None,
     now: datetime,
-) -> Answer:
-    return Answer(
-        project=project,
-        kind=kind,
-        prompt=prompt,
-        rollout_set=rollout_set,
-        origin=_origin(format, annotator),
-        idempotency_key=key,
-        body_hash=key,
-        created_at=now,
-    )
+) -> Report:
+    """All documents of a file as one text, with a blank line between them."""
+
+    def blocks() -> Iterator[bytes]:
+        for record in records:
+            report.records += 1
+            reason = record.reason
+            try:
+                block = b"".join(_document(item.text) for item in record.items if isinstance(item, DocumentItem))
+            except Refusal as refusal:
+                reason = str(refusal)
+            if reason:
+                report.refuse(name, record.line, reason)
+                continue
+            pieces = all(isinstance(item, DocumentItem) and item.goes_on for item in record.items)
+            report.documents += not pieces
+            yield block if pieces else block.rstrip(b"\n") + b"\n\n"
+
+    if dry_run:
+        for _ in blocks():
+            pass
+        report.stored = 1
+        return report
+    stored = corpora.store(project=project, name=name[:120], blocks=blocks(), by=by, now=now)
+    fresh = stored.created_at == now
+    report.stored, report.duplicates = int(fresh), int(not fresh)
+    return report
 
 
-def _origin(format: str, annotator: str) -> str:
-    """Our own records name the annotator in full already, whoever that was."""
-    parts = [annotator] if format == own.NAME and annotator else [format, annotator]
-    return ":".join(part for part in parts if part)[:120]
-
-
-def _count(report: Report, new: bool) -> None:
-    report.stored += new
-    report.duplicates += not new
-
-
-def _texts(item: Item) -> Any:
-    """Every text of an item, as one JSON value."""
-    found: list[Any] = [turn.to_json() for turn in item.messages]
-    if isinstance(item, DemonstrationItem):
-        found += [turn.to_json() for turn in item.reply]
-    if isinstance(item, RankingItem):
-        found += [[choice.text, choice.source] for choice in item.responses]
-    if isinstance(item, PromptItem):
-        found.append(item.meta)
-    return found
-
-
-def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
-    while batch := list(islice(items, BATCH)):
-        yield batch
-
-
-def _maybe_atomic(whole: bool) -> Any:
-    return transaction.atomic() if whole else nullcontext()
+def _document(text: str) -> bytes:
+    if "\0" in text:
+        raise Refusal("contains a NUL or half a surrogate pair")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Refusal("contains a NUL or half a surrogate pair") from None

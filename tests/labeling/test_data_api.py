@@ -84,8 +84,8 @@ def test_import_and_export_over_the_api(caller, project, erin):
     file = SimpleUploadedFile("pairs.jsonl", f"{line}\n{{\n".encode())
     tried = caller(erin).upload("projects/garden/import", file=file, dry_run="true").json()
     assert (tried["format"], tried["stored"], tried["refused"]) == ("pairs", 1, 1)
-    assert tried["reasons"][0]["file"] == "pairs.jsonl"
-    assert tried["reasons"][0]["line"] == 2
+    assert tried["refusals"][0]["file"] == "pairs.jsonl"
+    assert tried["refusals"][0]["line"] == 2
     assert Answer.objects.count() == 0
     file.seek(0)
     assert caller(erin).upload("projects/garden/import", file=file).json()["rankings"] == 1

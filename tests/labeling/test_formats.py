@@ -146,8 +146,11 @@ def test_bare_strings_and_plain_lines_are_prompts(tmp_path):
     plain = tmp_path / "a.txt"
     plain.write_text("Hi\n\nWho?\n")
     assert [item.messages[0].content for item in items(plain, "prompts")[1]] == ["Hi", "Who?"]
+    assert items(plain)[0] == "corpus"
+    plain.write_text("Hi\nWho?\n")
+    assert items(plain)[0] == "prompts"
     with pytest.raises(Unreadable, match="no format that is known"):
-        items(plain)
+        items(plain.rename(tmp_path / "a.dat"))
 
 
 def test_gzip_is_told_from_the_content(tmp_path):
@@ -187,10 +190,7 @@ def test_a_broken_line_is_refused_and_the_others_are_read(tmp_path):
         ({**PANDALM, "annotator1": 3}, "must be 0, 1 or 2"),
         ({"instruction": "Add", "output": " "}, "empty"),
         ({"messages": [{"role": "assistant", "content": "Hello."}]}, "no prompt"),
-        (
-            {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "x"}], "label": False},
-            "undesirable",
-        ),
+        ({"messages": [{"role": "user", "content": "Hi"}], "label": False}, "must end with the assistant"),
         ({"messages": [{"role": "boss", "content": "Hi"}]}, "role"),
     ],
 )

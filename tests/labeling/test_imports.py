@@ -17,6 +17,7 @@ from labeling.models.prompts import Prompt, RolloutSet
 from labeling.models.work import LabelingTask
 from labeling.selectors import invariants
 from labeling.services import imports, measuring, snapshots
+from labeling.services.import_options import Options
 
 SHARED = Path(os.environ.get("RANKLOOP_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 real = pytest.mark.skipif(not SHARED.is_dir(), reason="RANKLOOP_SHARED_DATA names no folder of public data")
@@ -25,8 +26,11 @@ real = pytest.mark.skipif(not SHARED.is_dir(), reason="RANKLOOP_SHARED_DATA name
 @pytest.fixture
 def load(project, now):
     def load(path, **options):
-        options = {"format": "", "dry_run": False, "open_demonstrations": False, **options}
-        return imports.run(project=project, path=path, name=path.name, by=None, now=now, **options)
+        dry_run = options.pop("dry_run", False)
+        wanted = Options.from_plain(options)
+        return imports.run(
+            project=project, path=path, name=path.name, options=wanted, dry_run=dry_run, by=None, now=now
+        )
 
     return load
 
@@ -46,7 +50,9 @@ def test_importing_twice_stores_once(load, pairs):
     assert (first.stored, first.duplicates, first.refused) == (5, 1, 1)
     assert (second.stored, second.duplicates, second.refused) == (0, 6, 1)
     assert Answer.objects.count() == RolloutSet.objects.count() == Prompt.objects.count() == 5
-    assert first.reasons == [{"file": "pairs.jsonl", "line": 7, "reason": "contains a NUL or half a surrogate pair"}]
+    reason = "contains a NUL or half a surrogate pair"
+    assert first.refusals == [{"file": "pairs.jsonl", "line": 7, "record": 7, "reason": reason}]
+    assert first.reasons == {reason: 1}
     assert LabelingTask.objects.count() == 0
 
 
@@ -115,7 +121,7 @@ def test_the_command_says_by_its_exit_status_what_happened(project, pairs, tmp_p
             call_command("import_data", *files_, project="garden", json=True)
         assert caught.value.returncode == status
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()[1:]]
-    assert [row.get("refused", row.get("error", "")[:7]) for row in rows] == [1, "bad.bin", "bad.bin", 0, 1]
+    assert [row.get("error", "")[:7] or row["refused"] for row in rows] == [1, "bad.bin", "bad.bin", 0, 1]
 
 
 @real

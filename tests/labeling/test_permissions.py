@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from labeling.models.imports import Import
 from labeling.models.people import Membership
 from labeling.models.projects import Project
 from labeling.models.work import LabelingTask
@@ -46,6 +47,13 @@ TABLE = {
     ("get", f"{P}/prompts"): STAFF,
     ("post", f"{P}/prompts"): ENGINEERS,
     ("post", f"{P}/import"): ENGINEERS,
+    ("get", f"{P}/imports"): STAFF,
+    ("post", f"{P}/imports"): ENGINEERS,
+    ("get", "imports/{upload}"): STAFF,
+    ("put", "imports/{upload}/content"): ENGINEERS,
+    ("post", "imports/{upload}/preview"): ENGINEERS,
+    ("post", "imports/{upload}/start"): ENGINEERS,
+    ("delete", "imports/{upload}"): ENGINEERS,
     ("get", f"{P}/export?kind=prompts"): ENGINEERS,
     ("get", f"{P}/corpora"): STAFF,
     ("post", f"{P}/corpora"): ENGINEERS,
@@ -89,7 +97,10 @@ def people(person, project, ada, now):
 def test_only_the_roles_of_the_table_may(method, route, people, publish, caller):
     (task,) = publish(1)
     assert LabelingTask.objects.count() == 1
-    path = route.format(person=people["dora"].uuid, task=task.uuid, set=task.rollout_set.uuid)
+    upload = Import.objects.create(
+        project=task.project, name="a.jsonl", bytes=2, state="uploading", created_at=task.created_at
+    )
+    path = route.format(person=people["dora"].uuid, task=task.uuid, set=task.rollout_set.uuid, upload=upload.uuid)
     may = set()
     for name in PEOPLE:
         client = caller(people[name])
@@ -107,7 +118,7 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller)
         if answer.status_code == 401:
             assert name == "nobody"
         elif answer.status_code == 403:
-            in_project = any(part in path for part in ("garden", "tasks/", "rollout-sets/"))
+            in_project = any(part in path for part in ("garden", "tasks/", "rollout-sets/", "imports/"))
             expected = "not_a_member" if name == "outsider" and in_project else "forbidden"
             assert answer.json()["code"] == expected
         else:
@@ -126,7 +137,12 @@ def test_every_route_is_in_the_table_or_named_here(people):
         "answers/<uuid:answer_id>",  # by who holds the lease or wrote the answer: test_bad_input, test_api
     }  # fmt: skip
     listed = {route.partition("?")[0].replace("garden", "<slug:slug>") for _, route in TABLE}
-    named = {"{task}": "<uuid:task_id>", "{person}": "<uuid:user_id>", "{set}": "<uuid:set_id>"}
+    named = {
+        "{task}": "<uuid:task_id>",
+        "{person}": "<uuid:user_id>",
+        "{set}": "<uuid:set_id>",
+        "{upload}": "<uuid:import_id>",
+    }
     for name, converter in named.items():
         listed = {route.replace(name, converter) for route in listed}
     assert {str(pattern.pattern) for pattern in urls.urlpatterns} == listed | elsewhere

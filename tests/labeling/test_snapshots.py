@@ -13,6 +13,7 @@ from labeling.models.prompts import Response, RolloutSet
 from labeling.models.records import Snapshot
 from labeling.models.work import LabelingTask, Slot
 from labeling.services import corpora, rollouts, snapshots, sources
+from labeling.services.import_options import Options
 
 
 @pytest.fixture
@@ -80,9 +81,7 @@ def test_leaving_a_labeler_out_keeps_imported_answers(ranked, freeze, project, t
 
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"prompt": "Who?", "chosen": "I.", "rejected": "You."}) + "\n")
-    imports.run(
-        project=project, path=path, name="p", format="", dry_run=False, open_demonstrations=False, by=None, now=now
-    )
+    imports.run(project=project, path=path, name="p", options=Options(), dry_run=False, by=None, now=now)
     labelers = {row.labeler for row in files.read(freeze("rankings", without_labelers=["bob"]).path, RankingRecord)}
     assert labelers == {"alice", "pairs"}
 

@@ -172,6 +172,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How far it is, and what came of it. */
+        get: operations["imports_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description Stop it and forget the file. What is stored stays. */
+        delete: operations["imports_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Send the next piece. 409 `wrong_offset` says which byte is wanted; `received` of the import does so too. */
+        put: operations["imports_content_update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The first records, what they would become, and what the import would store. Stores nothing. */
+        post: operations["imports_preview_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Put the file in the workers' queue. */
+        post: operations["imports_start_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inspections/{request_id}": {
         parameters: {
             query?: never;
@@ -535,8 +604,26 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Store a file's prompts, demonstrations and preferences; the format is told from the content. */
+        /** @description Store a small file's records while you wait; the format is told from the content. */
         post: operations["projects_import_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The project's imports, newest first. */
+        get: operations["imports_list"];
+        put?: never;
+        /** @description Begin an upload in pieces. */
+        post: operations["projects_imports_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1232,6 +1319,29 @@ export interface components {
             previous: string | null;
             results: components["schemas"]["Checkpoint"][];
         };
+        CleaningRequest: {
+            /** @description leave out prompts nearly like one that is there */
+            near_duplicates?: boolean;
+            /** @description ISO 639-1; empty takes all */
+            languages?: string[];
+            /** @description of what the person asks; 0: no limit */
+            least_characters?: number;
+            /** @description of what the person asks; 0: no limit */
+            most_characters?: number;
+            /** @description leave out what is hardly text: repeated or without words */
+            quality?: boolean;
+            /**
+             * @description emails, phones, cards, keys; empty: not looked for
+             *
+             *     * `` -
+             *     * `mark` - mark
+             *     * `mask` - mask
+             *     * `refuse` - refuse
+             */
+            pii?: components["schemas"]["PiiEnum"] | components["schemas"]["BlankEnum"];
+            /** @description leave out what has a word of the project's list */
+            toxicity?: boolean;
+        };
         Compared: {
             /** @description comparison tasks that are new */
             opened: number;
@@ -1364,16 +1474,88 @@ export interface components {
          * @enum {string}
          */
         HealthEnum: "ok" | "broken";
+        Import: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            state: components["schemas"]["ImportStateEnum"];
+            bytes: number;
+            /** @description the next piece begins here */
+            received: number;
+            /**
+             * Format: double
+             * @description of the file that is dealt with, from 0 to 1
+             */
+            share: number;
+            records: number;
+            options: unknown;
+            report: components["schemas"]["ImportReport"] | null;
+            error: string;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        ImportOptionsRequest: {
+            /** @description empty: told from the content */
+            format?: string;
+            /** @description the file's field: the format's field */
+            mapping?: {
+                [key: string]: string;
+            };
+            open_demonstrations?: boolean;
+            open_rankings?: boolean;
+            /** @description the prompts become this set's: no work, no training */
+            evaluation_set?: string;
+            cleaning?: components["schemas"]["CleaningRequest"];
+        };
+        ImportPreview: {
+            /** @description empty: none is told, so name one or map the fields */
+            format: string;
+            formats: string[];
+            /** @description that the first records have */
+            field_names: string[];
+            records: components["schemas"]["PreviewRecord"][];
+            /** @description what the import would come to; null: the format is not told */
+            report: components["schemas"]["ImportReport"] | null;
+            /** @description whether the report is of the whole file, or of its first records only */
+            whole: boolean;
+        };
         ImportReport: {
             format: string;
             stored: number;
             duplicates: number;
             refused: number;
+            records: number;
             prompts: number;
             demonstrations: number;
             rankings: number;
-            reasons: unknown[];
+            judgments: number;
+            responses: number;
+            documents: number;
+            tasks: number;
+            cleaned: {
+                [key: string]: number;
+            };
+            /** @description how many records were refused for each reason */
+            reasons: {
+                [key: string]: number;
+            };
+            /** @description the first thousand */
+            refusals: components["schemas"]["Refused"][];
         };
+        /**
+         * @description * `uploading` - uploading
+         *     * `ready` - ready
+         *     * `queued` - queued
+         *     * `running` - running
+         *     * `done` - done
+         *     * `failed` - failed
+         *     * `cancelled` - cancelled
+         * @enum {string}
+         */
+        ImportStateEnum: "uploading" | "ready" | "queued" | "running" | "done" | "failed" | "cancelled";
         InputRule: {
             accepts: string[];
             help: string;
@@ -1674,6 +1856,11 @@ export interface components {
             /** Format: binary */
             file?: string;
         };
+        NewImportRequest: {
+            /** @description the file's name */
+            name: string;
+            bytes: number;
+        };
         NewInspectionRequest: {
             messages: components["schemas"]["PlaygroundTurnRequest"][];
             /**
@@ -1880,6 +2067,14 @@ export interface components {
             /** @description 1: the model held it for the likeliest */
             rank: number | null;
         };
+        /**
+         * @description * `` -
+         *     * `mark` - mark
+         *     * `mask` - mask
+         *     * `refuse` - refuse
+         * @enum {string}
+         */
+        PiiEnum: "mark" | "mask" | "refuse";
         PlaygroundError: {
             code: string;
             sentence: string;
@@ -1899,6 +2094,36 @@ export interface components {
             content: string;
             /** @default  */
             name: string;
+        };
+        PreviewItem: {
+            kind: components["schemas"]["PreviewItemKindEnum"];
+            messages?: components["schemas"]["Message"][];
+            reply?: components["schemas"]["Message"][];
+            responses?: {
+                [key: string]: string;
+            }[];
+            orders?: unknown[];
+            good?: boolean;
+            text?: string;
+        };
+        /**
+         * @description * `prompt` - prompt
+         *     * `demonstration` - demonstration
+         *     * `ranking` - ranking
+         *     * `judgment` - judgment
+         *     * `responses` - responses
+         *     * `document` - document
+         * @enum {string}
+         */
+        PreviewItemKindEnum: "prompt" | "demonstration" | "ranking" | "judgment" | "responses" | "document";
+        PreviewRecord: {
+            file: string;
+            line: number;
+            /** @description the record as it is, long texts cut */
+            value: unknown;
+            /** @description why it is refused; empty: it is not */
+            reason: string;
+            items: components["schemas"]["PreviewItem"][];
         };
         Progress: {
             stage: string;
@@ -2012,6 +2237,12 @@ export interface components {
             created_at: string;
             late: boolean;
             revision: number;
+        };
+        Refused: {
+            file: string;
+            line: number;
+            record: number;
+            reason: string;
         };
         Reliability: {
             items_used: number;
@@ -2699,6 +2930,125 @@ export interface operations {
             };
         };
     };
+    imports_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+        };
+    };
+    imports_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    imports_content_update: {
+        parameters: {
+            query: {
+                /** @description the piece's first byte */
+                offset: number;
+            };
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+        };
+    };
+    imports_preview_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ImportOptionsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportPreview"];
+                };
+            };
+        };
+    };
+    imports_start_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ImportOptionsRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+        };
+    };
     inspections_retrieve: {
         parameters: {
             query?: never;
@@ -3339,6 +3689,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+        };
+    };
+    imports_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"][];
+                };
+            };
+        };
+    };
+    projects_imports_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewImportRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
                 };
             };
         };

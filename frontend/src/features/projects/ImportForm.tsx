@@ -52,9 +52,9 @@ export function ImportForm({ slug }: { slug: string }) {
                 number(result.refused),
               )}
             </p>
-            {result.reasons.slice(0, 10).map((reason, index) => (
-              <p key={index} className="code">
-                {typeof reason === "string" ? reason : JSON.stringify(reason)}
+            {result.refusals.slice(0, 10).map((refusal) => (
+              <p key={refusal.record} className="code">
+                {`${refusal.file}, ${refusal.line}: ${refusal.reason}`}
               </p>
             ))}
           </div>

@@ -1,0 +1,31 @@
+"""The worker's thread for imports: they wait for no run, and no run waits for them.
+
+The database is the queue; there is no message. An import whose worker dies goes on with its next batch elsewhere.
+"""
+
+import logging
+from typing import Any
+
+from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
+
+from labeling.services import uploads
+from training.services import supervisor
+
+log = logging.getLogger(__name__)
+
+
+def import_until_stopping(*, every: float) -> Any:
+    try:
+        while not supervisor.stopping.wait(every):
+            try:
+                for identity in uploads.waiting(now=timezone.now()):
+                    uploads.work(identity, now=timezone.now())
+            except DatabaseError as error:
+                log.warning("imports wait for the database: %s", error)
+            except Exception:
+                # One bad import must not silence the others; it is claimed again, and named in the log each time.
+                log.exception("an import failed")
+            close_old_connections()
+    finally:
+        connection.close()
