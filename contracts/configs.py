@@ -8,8 +8,17 @@ A config holds choices; what a run works on (checkpoints, snapshots) are its inp
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
+
+# Rewards that a program can check, by name; what each needs in a prompt's meta: `training/algorithms/verifiers.py`.
+VERIFIERS = ("exact", "numeric", "regex", "python")
+# What a reward model's ensemble says: combined as when it was fitted, or over its members as PPO's config says.
+MODEL_REWARDS = ("reward_model", "reward_model.mean", "reward_model.min", "reward_model.variance")
+
+
+_TERM = re.compile(r"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+(?:\.\d*)?|\.\d+)\s*\*\s*)?(?P<name>[a-z][a-z_.]*)\s*")
 
 
 class ConfigError(ValueError):
@@ -52,6 +61,10 @@ class Config:
     def conflicts(self) -> dict[str, str]:
         """Problems between fields, by the field to change."""
         return {}
+
+    def needs(self, name: str) -> bool:  # noqa: ARG002
+        """Whether a run of this config takes the required input of that name. A kind's choices may spare one."""
+        return True
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
@@ -145,43 +158,95 @@ class RewardModelConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class PpoConfig(Config):
-    """Proximal policy optimization against a reward model, held near the starting policy by a KL term."""
+    """Proximal policy optimization against a reward, held near the starting policy by a KL term.
+
+    In order: rollouts, what they earn, who is credited, the updates, and what fits the machine.
+    """
 
     updates: int = option(40, "iterations: rollouts, then epochs over them", least=1, most=1_000_000)
     prompts_per_update: int = option(32, "prompts an iteration", least=1)
     rollouts_per_prompt: int = option(4, "K: responses per prompt; the prompt is encoded once", least=1, most=256)
     max_new_tokens: int = option(64, "longest response, tokens", least=1, most=131_072)
     temperature: float = option(1.0, "divides the logits in sampling, old, new and reference alike", above=0, most=10)
-    epochs: int = option(2, "passes over one iteration's rollouts", least=1, most=100)
-    minibatches: int = option(2, "optimizer steps an epoch", least=1)
-    micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
-    learning_rate: float = option(3e-4, "AdamW, policy, linear decay to 0; about 3e-6 for 1B and more", above=0, most=1)
-    critic_learning_rate: float = option(5e-4, "AdamW, critic", above=0, most=1)
-    critic: str = option(
-        "separate",
-        "separate: its own model, from the reward model; shared: a head on the policy",
-        choices=("separate", "shared"),
+
+    rewards: str = option(
+        "reward_model",
+        "a sum such as 'reward_model + 2*numeric': reward_model as its ensemble was combined, reward_model.mean, .min "
+        "or .variance over its members, or a verifier (" + ", ".join(VERIFIERS) + ")",
     )
-    critic_warmup_updates: int = option(2, "first iterations that train the critic only", least=0)
+    score_clip: float = option(5.0, "the sum is clipped to plus and minus this; scores are normalized", above=0)
+    truncated_score: float = option(-1.0, "score of a response without a stop token")
     kl_coefficient: float = option(0.05, "beta: nats of KL per unit of reward", least=0)
     kl_target: float = option(0.0, "mean sequence KL that beta adapts to, nats; 0 keeps beta fixed", least=0)
     kl_horizon: int = option(1_000, "rollouts over which beta adapts; arXiv 1909.08593 takes 10,000", least=1)
+
+    advantages: str = option(
+        "gae",
+        "gae: a critic, token by token; without one, rloo: against the mean of the prompt's other responses (arXiv "
+        "2402.14740), grpo: against all their mean and spread (arXiv 2402.03300)",
+        choices=("gae", "rloo", "grpo"),
+    )
     discount: float = option(1.0, "gamma", above=0, most=1)
     gae_lambda: float = option(0.95, "lambda of generalized advantage estimation (arXiv 1506.02438)", least=0, most=1)
-    ratio_clip: float = option(0.2, "epsilon of the policy loss (arXiv 1707.06347)", above=0, most=1)
+    critic: str = option(
+        "separate",
+        "separate: its own model, from the reward model; shared: a head on the policy; unused by rloo and grpo",
+        choices=("separate", "shared"),
+    )
+    critic_learning_rate: float = option(5e-4, "AdamW, critic", above=0, most=1)
+    critic_warmup_updates: int = option(2, "first iterations that train the critic only", least=0)
     value_clip: float = option(0.2, "largest move of a value from its old one in the clipped loss", above=0)
     value_coefficient: float = option(0.1, "weight of the value loss where critic is shared", least=0)
+
+    epochs: int = option(2, "passes over one iteration's rollouts", least=1, most=100)
+    minibatches: int = option(2, "optimizer steps an epoch", least=1)
+    learning_rate: float = option(3e-4, "AdamW, policy, linear decay to 0; about 3e-6 for 1B and more", above=0, most=1)
+    ratio_clip: float = option(0.2, "epsilon of the policy loss (arXiv 1707.06347)", above=0, most=1)
     approx_kl_limit: float = option(0.1, "an epoch stops beyond this mean KL to the old policy, nats a token", above=0)
-    score_clip: float = option(5.0, "normalized scores are clipped to plus and minus this", above=0)
-    truncated_score: float = option(-1.0, "score of a response without a stop token")
     gradient_clip: float = option(1.0, "largest gradient norm, after accumulation", above=0)
-    bf16: bool = option(False, "bfloat16 autocast; GPU only")
+
+    lora_rank: int = option(
+        0, "rank of adapters on one base, merged at the end; 0 trains all weights", least=0, most=4_096
+    )
+    micro_batch_tokens: int = option(8_192, "most padded tokens in one pass; halved once if memory runs out", least=64)
+    gradient_checkpointing: bool = option(False, "recompute activations: less memory, more time")
+    bf16: bool = option(False, "bfloat16 autocast, for GPUs; weights, losses and values stay in fp32")
     save_every: int = option(10, "iterations between resumable states", least=1)
 
     def conflicts(self) -> dict[str, str]:
+        problems = {}
         if self.minibatches > self.prompts_per_update:
-            return {"minibatches": f"cannot exceed prompts_per_update {self.prompts_per_update}: prompts stay whole"}
-        return {}
+            problems["minibatches"] = f"cannot exceed prompts_per_update {self.prompts_per_update}: prompts stay whole"
+        if self.advantages != "gae" and self.rollouts_per_prompt < 2:
+            problems["rollouts_per_prompt"] = f"{self.advantages} compares responses to one prompt: at least 2"
+        try:
+            reward_terms(self.rewards)
+        except ValueError as error:
+            problems["rewards"] = str(error)
+        return problems
+
+    def needs(self, name: str) -> bool:
+        return name != "reward_model" or any(term in MODEL_REWARDS for term in reward_terms(self.rewards))
+
+
+def reward_terms(text: str) -> dict[str, float]:
+    """The weight of each named reward in a sum such as `reward_model.mean - 0.5*reward_model.variance + numeric`.
+
+    Raises ValueError with one sentence where the text is no such sum.
+    """
+    weights: dict[str, float] = {}
+    at = 0
+    while at < len(text) or not weights:
+        term = _TERM.match(text, at)
+        if term is None or (weights and not term["sign"]):
+            raise ValueError(f"expected terms such as 2*numeric with + or - between; cannot read {text[at:]!r}")
+        name, weight = term["name"], float(term["weight"] or 1)
+        if name not in (*MODEL_REWARDS, *VERIFIERS):
+            raise ValueError(f"there is no reward {name!r}; name {', '.join((*MODEL_REWARDS, *VERIFIERS))}")
+        if name in weights or not weight:
+            raise ValueError(f"{name} needs one weight other than 0; add up terms that are named twice")
+        weights[name], at = -weight if term["sign"] == "-" else weight, term.end()
+    return weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +270,6 @@ class Input:
 
 
 POLICIES = ("base", "policy")
-# Rewards that a program can check, by name; what each needs in a prompt's meta: `training/algorithms/verifiers.py`.
-VERIFIERS = ("exact", "numeric", "regex", "python")
 CONFIGS: dict[str, type[Config]] = {
     "pretrain": PretrainConfig,
     "sft": SftConfig,
@@ -231,7 +294,7 @@ INPUTS: dict[str, dict[str, Input]] = {
     },
     "ppo": {
         "policy": Input(accepts=POLICIES, help="starting policy, which is also the KL reference"),
-        "reward_model": Input(accepts=("reward_model",), help="reward model"),
+        "reward_model": Input(accepts=("reward_model",), help="reward model; unneeded where rewards name none"),
         "prompts": Input(accepts=("prompts",), help="snapshot of training prompts"),
     },
     "evaluate": {

@@ -61,7 +61,7 @@ class RewardModel(nn.Module):
         self.members = nn.ModuleList()
         self.combine = "mean"
         self.bf16 = False
-        _turn_dropout_off(self.trunk)
+        turn_dropout_off(self.trunk)
 
     @property
     def device(self) -> torch.device:
@@ -225,7 +225,7 @@ def default_device() -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
 
 
-def _turn_dropout_off(trunk: Any) -> None:
+def turn_dropout_off(trunk: Any) -> None:
     """Modules and config alike, since some architectures read the config in their forward pass."""
     for module in trunk.modules():
         if isinstance(module, nn.Dropout):

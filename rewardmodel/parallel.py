@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
@@ -51,6 +52,15 @@ def first_decides(value: float, device: torch.device) -> float:
     shared = torch.tensor([value], dtype=torch.float64, device=device)
     distributed.broadcast(shared, src=0)
     return float(shared.item())
+
+
+def gather(value: Any) -> list[Any]:
+    """Every process's value, for everyone, in the order of their ranks. Tensors go by the CPU."""
+    if not distributed.is_initialized():
+        return [value]
+    found: list[Any] = [None] * size()
+    distributed.all_gather_object(found, value)
+    return found
 
 
 def wait() -> None:

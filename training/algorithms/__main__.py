@@ -7,6 +7,7 @@ is one of `contracts.run_dir`; a failure is also one sentence in error.json and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -80,7 +81,9 @@ def _run(run_dir: RunDir) -> int:
         spec = run_dir.spec()
         config = configs.parse(spec.kind, spec.config)
         rules = configs.INPUTS[spec.kind]
-        missing = [name for name, rule in rules.items() if rule.required and name not in spec.inputs]
+        missing = [
+            name for name, rule in rules.items() if rule.required and config.needs(name) and name not in spec.inputs
+        ]
         if missing:
             raise RunDirError(f"{spec.kind} needs the inputs {', '.join(missing)}; name them in run.json")
         log.info("%s with seed %d: %s", spec.kind, spec.seed, spec.config)
@@ -104,6 +107,10 @@ def describe(error: Exception) -> tuple[str, str]:
         return "bad_config", text
     if isinstance(error, RunDirError | SnapshotError | RecordError):
         return "bad_input", text
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "disk_full", "the disk takes no more; the last saved state is whole: free space, then resume"
+    if code := getattr(error, "code", None):
+        return str(code), text
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out_of_memory", "memory ran out; lower the batch size, the lengths or the size of the model"
     if type(error).__module__.split(".")[0] in ("training", "rewardmodel"):

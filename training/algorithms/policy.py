@@ -58,46 +58,57 @@ def save_policy(model: Any, tokenizer: Any, folder: Path | str) -> None:
         path.chmod(0o644)  # safetensors writes for its owner alone; a worker of another user reads it too
 
 
-def response_logprobs(model: Any, batch: prefix.PrefixBatch, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+def response_logprobs(
+    model: Any, batch: prefix.PrefixBatch, temperature: float = 1.0, *, with_entropy: bool = True
+) -> tuple[Tensor, Tensor]:
     """Log-probability of every response token and the entropy it was drawn with, both (N, R), in nats.
 
     Logits are divided by `temperature`, as in sampling. The LM head sees response positions only. Entries
-    where `response_mask` is False are 0. The entropy carries no gradient.
+    where `response_mask` is False are 0. The entropy carries no gradient, and is 0 where it is not wanted.
     """
     states = prefix.encode(model.base_model, batch, with_last_prompt_state=True)[:, :-1]
-    return logprobs_from(model, states, batch, temperature)
+    return logprobs_from(model, states, batch, temperature, with_entropy=with_entropy)
 
 
 def logprobs_from(
-    model: Any, states: Tensor, batch: prefix.PrefixBatch, temperature: float = 1.0
+    model: Any, states: Tensor, batch: prefix.PrefixBatch, temperature: float = 1.0, *, with_entropy: bool = True
 ) -> tuple[Tensor, Tensor]:
     """`response_logprobs` from the trunk's states before each response token, (N, R, H)."""
     mask = batch.response_mask
     logprobs, entropy = token_logprobs(
-        model.get_output_embeddings(), states[mask], batch.response_ids[mask], temperature
+        model.get_output_embeddings(), states[mask], batch.response_ids[mask], temperature, with_entropy=with_entropy
     )
     empty = torch.zeros(mask.shape, dtype=torch.float32, device=states.device)
     return empty.masked_scatter(mask, logprobs), empty.masked_scatter(mask, entropy)
 
 
-def token_logprobs(head: torch.nn.Module, states: Tensor, tokens: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def token_logprobs(
+    head: torch.nn.Module, states: Tensor, tokens: Tensor, temperature: float, *, with_entropy: bool = True
+) -> tuple[Tensor, Tensor]:
     """states (M, H), tokens (M,) -> log-probability and entropy, each (M,) fp32, in blocks of bounded memory."""
     rows = max(1, LOGITS_BLOCK // head.weight.shape[0])
     if len(states) <= rows:
-        return _block_logprobs(head, states, tokens, temperature)
+        return _block_logprobs(head, states, tokens, temperature, with_entropy)
     blocks = []
     for block, ids in zip(states.split(rows), tokens.split(rows), strict=True):
+        arguments = (head, block, ids, temperature, with_entropy)
         if torch.is_grad_enabled():
-            blocks.append(checkpoint(_block_logprobs, head, block, ids, temperature, use_reentrant=False))
+            blocks.append(checkpoint(_block_logprobs, *arguments, use_reentrant=False))
         else:
-            blocks.append(_block_logprobs(head, block, ids, temperature))
+            blocks.append(_block_logprobs(*arguments))
     return torch.cat([logprobs for logprobs, _ in blocks]), torch.cat([entropy for _, entropy in blocks])
 
 
-def _block_logprobs(head: torch.nn.Module, states: Tensor, tokens: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    logits = head(states).float() / temperature
+def _block_logprobs(
+    head: torch.nn.Module, states: Tensor, tokens: Tensor, temperature: float, with_entropy: bool
+) -> tuple[Tensor, Tensor]:
+    logits = head(states).float()
+    if temperature != 1:
+        logits = logits / temperature
     total = logits.logsumexp(-1)
     logprobs = logits.gather(-1, tokens[:, None]).squeeze(-1) - total
+    if not with_entropy:
+        return logprobs, torch.zeros_like(total)
     with torch.no_grad():
         chances = (logits - total[:, None]).exp()
         entropy = total - (chances * logits).sum(-1)

@@ -1,8 +1,9 @@
-"""Proximal policy optimization of a language model against a reward model.
+"""Proximal policy optimization of a language model against a reward model or verifiers.
 
 One iteration: K rollouts for each of G prompts; score them and measure how far the policy has moved from the
 reference; advantages; a few epochs of clipped updates. The formulas are in `ppo_math.py`, what is carried
-from one iteration to the next in `ppo_state.py`. The prompt is encoded once in every pass.
+from one iteration to the next in `ppo_state.py`, who computes with which weights in `ppo_models.py`. The
+prompt is encoded once in every pass.
 """
 
 from __future__ import annotations
@@ -22,11 +23,20 @@ from contracts import snapshots
 from contracts.configs import PpoConfig
 from contracts.records import PromptRecord
 from contracts.run_dir import Cancelled, RunDir, RunSpec
-from rewardmodel import chat
+from rewardmodel import chat, parallel
 from rewardmodel.model import context_of
-from training.algorithms import policy, ppo_math, states
+from training.algorithms import ppo_math, states
 from training.algorithms.ppo_experience import Clock, collect, micro_batches
-from training.algorithms.ppo_state import Experience, Learner, PpoError, generator, refuse_nonfinite, seed_of
+from training.algorithms.ppo_memory import within_memory
+from training.algorithms.ppo_state import (
+    Experience,
+    Learner,
+    PpoError,
+    Question,
+    generator,
+    refuse_nonfinite,
+    seed_of,
+)
 
 FIXED_PROMPTS = 64  # the first ones of the snapshot, sampled with the same seeds each time
 SAMPLES_SHOWN = 3
@@ -45,23 +55,28 @@ log = logging.getLogger(__name__)
 
 
 def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
-    """Train `policy` on `prompts` against `reward_model`, or go on from the newest state."""
-    started = time.monotonic()
+    """Train `policy` on `prompts` against its rewards, or go on from the newest state.
 
-    def check() -> None:
-        if run_dir.cancel_requested():
-            raise Cancelled
+    Several processes share each iteration's prompts and each minibatch's; their steps are those of one.
+    """
+    with parallel.group():
+        train(run_dir if parallel.rank() == 0 else states.Follower(run_dir.path), config, spec)
+
+
+def train(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
+    started = time.monotonic()
 
     # 1. Four models: the policy and its critic learn; the reference and the reward model never change.
     run_dir.set_progress("load", 0, config.updates)
     learner = Learner(run_dir, config)
-    prompts, left_out = read_prompts(run_dir, learner)
+    check = stopper(run_dir, learner)
+    questions, left_out = read_questions(run_dir, learner)
     resumed = learner.restore(run_dir)
     run_dir.drop_after(learner.update if resumed else -1)
     log.info(
-        "%d of %d iterations done; %d prompts, left out: %s", learner.update, config.updates, len(prompts), left_out
+        "%d of %d iterations done; %d prompts, left out: %s", learner.update, config.updates, len(questions), left_out
     )
-    fixed = [ids for ids, _ in prompts[:FIXED_PROMPTS]]
+    fixed = questions[:FIXED_PROMPTS]
     try:
         # 2. Where the policy stands before its first update.
         if "start" not in learner.measured:
@@ -69,14 +84,14 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
             run_dir.add_metrics(0, **learner.measured["start"])
         for update in range(learner.update + 1, config.updates + 1):
             clock = Clock()
-            chosen = [prompts[i] for i in prompt_numbers(len(prompts), config.prompts_per_update, update, spec.seed)]
+            chosen = [
+                questions[i] for i in prompt_numbers(len(questions), config.prompts_per_update, update, spec.seed)
+            ]
 
             # 3. Rollouts, and all that is measured on them before the policy moves.
             if learner.experience is None:
                 seed = seed_of(spec.seed, "rollouts", update)
-                learner.experience = collect(
-                    learner, [ids for ids, _ in chosen], config.rollouts_per_prompt, seed, check, clock
-                )
+                learner.experience = collect(learner, chosen, config.rollouts_per_prompt, seed, check, clock)
 
             # 4. Epochs of clipped updates.
             left = learner.set_learning_rates()
@@ -90,7 +105,7 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
                 learner.measured["end"] = measure(learner, fixed, spec.seed, check)
                 numbers |= learner.measured["end"]
             run_dir.add_metrics(update, **numbers)
-            show(run_dir, learner, [text for _, text in chosen])
+            show(run_dir, learner, chosen)
             learner.finish_update(numbers["kl"])
             if saves:
                 learner.save(run_dir)
@@ -101,26 +116,51 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
         raise
 
     # 6. The policy, as a plain model directory.
-    with run_dir.saving_output(**states.provenance(spec, "policy")) as folder:
-        policy.save_policy(learner.policy, learner.tokenizer, folder)
-    run_dir.write_report(report(learner, run_dir, len(prompts), left_out, time.monotonic() - started))
+    if parallel.rank() == 0:
+        with run_dir.saving_output(**states.provenance(spec, "policy")) as folder:
+            learner.models.save_policy(run_dir, folder)
+    run_dir.write_report(report(learner, run_dir, len(questions), left_out, time.monotonic() - started))
+    parallel.wait()
 
 
-def read_prompts(run_dir: RunDir, learner: Learner) -> tuple[list[tuple[list[int], str]], dict[str, int]]:
-    """Ids and last message of each training prompt that leaves room for a response; others are counted."""
+def stopper(run_dir: RunDir, learner: Learner) -> Callable[..., None]:
+    """A check that raises `Cancelled` where somebody asked for it.
+
+    Several processes stop at the same place: where they check `together`, and the first one decides.
+    """
+
+    def check(*, together: bool = False) -> None:
+        if together or parallel.size() == 1:
+            asked = parallel.rank() == 0 and run_dir.cancel_requested()
+            if parallel.first_decides(asked, learner.device):
+                raise Cancelled
+
+    return check
+
+
+def read_questions(run_dir: RunDir, learner: Learner) -> tuple[list[Question], dict[str, int]]:
+    """The training prompts that leave room for a response and that can be rewarded; others are counted."""
     records = list(snapshots.read(Path(run_dir.input("prompts")), PromptRecord))
     train = [record for record in records if record.split == "train"]
-    contexts = [context_of(model) for model in (learner.policy, learner.reward_model.trunk)]
-    room = min(context or sys.maxsize for context in contexts) - learner.config.max_new_tokens
-    encoded = [(chat.encode_prompt(learner.tokenizer, one.messages), one.messages[-1].content) for one in train]
-    fitting = [pair for pair in encoded if len(pair[0]) <= room]
+    trunks = [learner.policy, *([learner.models.reward_model.trunk] if learner.models.reward_model else [])]
+    room = min(context_of(trunk) or sys.maxsize for trunk in trunks) - learner.config.max_new_tokens
+    encoded = [
+        Question(chat.encode_prompt(learner.tokenizer, one.messages), one.messages[-1].content, one.meta)
+        for one in train
+    ]
+    fitting = [question for question in encoded if len(question.ids) <= room]
+    problems = [learner.rewards.problem(question.meta) for question in fitting]
+    kept = [question for question, problem in zip(fitting, problems, strict=True) if not problem]
     left_out = {"heldout": len(records) - len(train), "too_long": len(train) - len(fitting)}
-    if not fitting:
+    if learner.rewards.verifiers:
+        left_out["unverifiable"] = len(fitting) - len(kept)
+    if not kept:
+        reasons = f", or {next(filter(None, problems))}" if any(problems) else ""
         raise PpoError(
-            f"none of the {len(records)} prompts can be trained on (held out or too long: {left_out}); "
-            f"choose training prompts of at most {room} tokens"
+            f"none of the {len(records)} prompts can be trained on (left out: {left_out}); choose training prompts "
+            f"of at most {room} tokens{reasons}"
         )
-    return fitting, left_out
+    return kept, left_out
 
 
 def prompt_numbers(available: int, count: int, update: int, seed: int) -> list[int]:
@@ -132,7 +172,7 @@ def prompt_numbers(available: int, count: int, update: int, seed: int) -> list[i
     ]
 
 
-def improve(learner: Learner, seed: int, check: Callable[[], None]) -> None:
+def improve(learner: Learner, seed: int, check: Callable[..., None]) -> None:
     """epochs x minibatches optimizer steps on `learner.experience`, fewer where the policy moves too far.
 
     Each epoch goes through the prompts in a fresh order.
@@ -160,58 +200,76 @@ def beyond_limit(learner: Learner) -> bool:
     return bool(learner.steps) and learner.steps[-1][APPROX_KL] > learner.config.approx_kl_limit
 
 
-def step(learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[[], None]) -> list[float]:
+def step(learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[..., None]) -> list[float]:
     """One optimizer step on a minibatch of whole prompts, unless the policy has moved too far; its `STEP_NUMBERS`."""
-    totals = accumulate(learner, experience, groups, check)
+    check(together=True)
+    totals = within_memory(learner, lambda: accumulate(learner, experience, groups, check))
     gradients = {
-        name: {key: weight.grad for key, weight in model.named_parameters() if weight.grad is not None}
-        for name, model in learner.learning.items()
+        name: {key: weight.grad for key, weight in weights.items() if weight.grad is not None}
+        for name, weights in learner.learning.items()
     }
-    norms = {name: get_total_norm(list(found.values())) for name, found in gradients.items()}
-    numbers = torch.stack([*totals, *norms.values()]).tolist()
+    norms = [get_total_norm(list(gradients.get(name, {}).values())) for name in ("policy", "critic")]
+    numbers = torch.stack([*totals, *(norm.to(totals[0]) for norm in norms)]).tolist()
     if not all(map(math.isfinite, numbers)):
         refuse_nonfinite(learner, dict(zip(STEP_NUMBERS, totals, strict=False)))
         for name, found in gradients.items():
             refuse_nonfinite(learner, {f"the {name}'s gradient of {key}": gradient for key, gradient in found.items()})
     within_limit = numbers[APPROX_KL] <= learner.config.approx_kl_limit
-    for name, optimizer in learner.optimizers.items():
+    for (name, optimizer), norm in zip(learner.optimizers.items(), norms, strict=False):
         if within_limit and gradients[name]:
-            clip_grads_with_norm_(learner.learning[name].parameters(), learner.config.gradient_clip, norms[name])
+            clip_grads_with_norm_(learner.learning[name].values(), learner.config.gradient_clip, norm)
             optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return numbers
 
 
 def accumulate(
-    learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[[], None]
+    learner: Learner, experience: Experience, groups: Sequence[int], check: Callable[..., None]
 ) -> list[Tensor]:
-    """Gradients of a minibatch, and the first five of its `STEP_NUMBERS`, however it is cut into micro-batches."""
-    config = learner.config
-    learns_policy = learner.update >= config.critic_warmup_updates
-    value_weight = config.value_coefficient if config.critic == "shared" else 1.0
+    """Gradients of a minibatch, and the first five of its `STEP_NUMBERS`, however it is cut into micro-batches.
+
+    Of several processes each takes its share of the prompts; gradients and numbers are then summed over them.
+    """
+    config, passes = learner.config, learner.passes()
+    value_weight = config.value_coefficient if learner.models.critic_reads_policy else 1.0
     k = len(experience.responses[0])
     tokens = experience.mask[[g * k + i for g in groups for i in range(k)]].sum()
-    totals = torch.zeros(5, device=learner.device)
-    for batch, rows in micro_batches(experience.prompts, experience.responses, groups, learner):
-        check()
-        mask, R = batch.response_mask, batch.response_ids.shape[1]
-        old, advantages = experience.logprobs[rows, :R], experience.advantages[rows, :R]
-        old_values, returns = experience.values[rows, :R], experience.returns[rows, :R]
-        logprobs, _, values = learner.forward(batch, with_policy=learns_policy)
-        if not learns_policy:
-            logprobs = old
-        policy_loss = ppo_math.policy_loss(logprobs, old, advantages, mask, clip=config.ratio_clip, tokens=tokens)
-        value_loss = ppo_math.value_loss(values, old_values, returns, mask, clip=config.value_clip, tokens=tokens)
-        (policy_loss.loss + value_weight * value_loss.loss).backward()
-        moved = ppo_math.approximate_kl(logprobs.detach(), old, mask, tokens=tokens)
-        numbers = policy_loss.loss, value_loss.loss, moved, policy_loss.clipped, value_loss.clipped
-        totals += torch.stack([number.detach() for number in numbers])
-    return list(totals)
+    totals = {name: torch.zeros((), device=learner.device) for name in STEP_NUMBERS[:5]}
+    mine = groups[parallel.rank() :: parallel.size()]
+    with learner.models.recomputing():
+        for batch, rows in micro_batches(experience.prompts, experience.responses, mine, learner):
+            check()
+            mask, R = batch.response_mask, batch.response_ids.shape[1]
+            old, advantages = experience.logprobs[rows, :R], experience.advantages[rows, :R]
+            old_values, returns = experience.values[rows, :R], experience.returns[rows, :R]
+            for wanted in passes:
+                logprobs, _, values = learner.forward(batch, wanted, with_entropy=False)
+                loss = torch.zeros((), device=learner.device)
+                if "policy" in wanted:
+                    found = ppo_math.policy_loss(logprobs, old, advantages, mask, clip=config.ratio_clip, tokens=tokens)
+                    loss = loss + found.loss
+                    totals["policy_loss"] += found.loss.detach()
+                    totals["policy_clip_fraction"] += found.clipped
+                    totals["approx_kl"] += ppo_math.approximate_kl(logprobs.detach(), old, mask, tokens=tokens)
+                if "critic" in wanted:
+                    found = ppo_math.value_loss(
+                        values, old_values, returns, mask, clip=config.value_clip, tokens=tokens
+                    )
+                    loss = loss + value_weight * found.loss
+                    totals["value_loss"] += found.loss.detach()
+                    totals["value_clip_fraction"] += found.clipped
+                loss.backward()
+    if parallel.size() > 1:
+        trained = [weight for name in {n for w in passes for n in w} for weight in learner.learning[name].values()]
+        for weight in trained:
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        parallel.add_up([*(weight.grad for weight in trained), *totals.values()])
+    return list(totals.values())
 
 
-def measure(learner: Learner, prompts: list[list[int]], seed: int, check: Callable[[], None]) -> dict[str, float]:
+def measure(learner: Learner, questions: Sequence[Question], seed: int, check: Callable[..., None]) -> dict[str, float]:
     """One rollout for each of the fixed prompts, with the same seeds whenever this is called."""
-    found = collect(learner, prompts, 1, seed_of(seed, "fixed"), check, Clock()).measures
+    found = collect(learner, questions, 1, seed_of(seed, "fixed"), check, Clock()).measures
     return {f"fixed_{name}": found[name] for name in ("score", "kl", "entropy", "length", "eos_rate")}
 
 
@@ -227,10 +285,12 @@ def summarize(learner: Learner, learning_rate_left: float) -> dict[str, float]:
     return numbers
 
 
-def show(run_dir: RunDir, learner: Learner, texts: Sequence[str]) -> None:
+def show(run_dir: RunDir, learner: Learner, questions: Sequence[Question]) -> None:
     assert learner.experience is not None
-    for text, answers in list(zip(texts, learner.experience.responses, strict=True))[:SAMPLES_SHOWN]:
-        run_dir.add_sample(learner.update + 1, prompt=text, text=chat.decode_reply(learner.tokenizer, answers[0]))
+    for question, answers in list(zip(questions, learner.experience.responses, strict=True))[:SAMPLES_SHOWN]:
+        run_dir.add_sample(
+            learner.update + 1, prompt=question.text, text=chat.decode_reply(learner.tokenizer, answers[0])
+        )
 
 
 def report(

@@ -7,84 +7,179 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from rewardmodel import chat, prefix
+from rewardmodel import chat, parallel, prefix
 from rewardmodel.batches import by_tokens
 from training.algorithms import ppo_math, sampling
 from training.algorithms.decoding import SampledResponse
-from training.algorithms.ppo_state import Experience, Learner, refuse_nonfinite
+from training.algorithms.ppo_memory import within_memory
+from training.algorithms.ppo_state import Experience, Learner, Question, refuse_nonfinite
+
+
+@dataclass
+class Measured:
+    """Responses to some prompts, K each in their order, and what was measured on them, (n, R) each.
+
+    `terms` (T, n) are the terms of the reward, the reward model's first.
+    """
+
+    responses: list[list[SampledResponse]]
+    logprobs: Tensor
+    entropy: Tensor
+    values: Tensor
+    reference: Tensor
+    terms: Tensor
 
 
 @torch.no_grad()
 def collect(
     learner: Learner,
-    prompts: list[list[int]],
+    questions: Sequence[Question],
     k: int,
     seed: int,
-    check: Callable[[], None],
+    check: Callable[..., None],
     clock: Clock,
 ) -> Experience:
     """Sample k responses for each prompt and measure, score and credit them.
 
-    The old log-probabilities come from the same forward pass that is trained, so the first ratio is 1.
+    The old log-probabilities come from the same forward pass that is trained, so the first ratio is 1. Of several
+    processes each takes its share of the prompts, and all end with the same whole.
     """
-    config, device = learner.config, learner.device
-    drawn = [response for group in rollouts(learner, prompts, k, seed, check) for response in group]
-    lengths = torch.tensor([len(response.ids) for response in drawn], device=device)
-    mask = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
-    responses = [[response.ids for response in drawn[g * k : (g + 1) * k]] for g in range(len(prompts))]
-    clock.add("rollouts", int(lengths.sum()))
+    # 1. Rollouts, and their numbers by the four models and the verifiers.
+    check(together=True)
+    mine = range(parallel.rank(), len(questions), parallel.size())
+    drawn = within_memory(learner, lambda: rollouts(learner, questions, mine, k, seed, check))
+    clock.add("rollouts", sum(len(response.ids) for group in drawn for response in group))
+    share = within_memory(learner, lambda: measured(learner, [questions[i] for i in mine], drawn, check))
+    whole = joined(parallel.gather(share), learner.device)
+    answers = [response for group in whole.responses for response in group]
+    lengths = torch.tensor([len(response.ids) for response in answers], device=learner.device)
+    mask = torch.arange(whole.logprobs.shape[1], device=learner.device) < lengths[:, None]
 
-    logprobs, entropy, values, reference = (torch.zeros(mask.shape, device=device) for _ in range(4))
-    raw_scores = torch.zeros(len(drawn), device=device)
-    for batch, rows in micro_batches(prompts, responses, range(len(prompts)), learner):
-        check()
-        R = batch.response_ids.shape[1]
-        logprobs[rows, :R], entropy[rows, :R], values[rows, :R] = learner.forward(batch)
-        reference[rows, :R], raw_scores[rows] = learner.judge(batch)
-
-    ended = torch.tensor([response.finish_reason == "stop" for response in drawn], device=device)
+    # 2. What they earn, token by token, and who is credited for it.
+    config = learner.config
+    ended = torch.tensor([response.finish_reason == "stop" for response in answers], device=learner.device)
+    raw_scores = learner.rewards.total(whole.terms)
     scores = torch.where(ended, raw_scores.clamp(-config.score_clip, config.score_clip), config.truncated_score)
-    kl = torch.where(mask, logprobs - reference, 0.0)
+    kl = torch.where(mask, whole.logprobs - whole.reference, 0.0)
     rewards = ppo_math.token_rewards(kl, scores, mask, beta=learner.beta)
-    advantages = ppo_math.gae(rewards, values, mask, discount=config.discount, lam=config.gae_lambda)
-    returns = advantages + values
-    sampled = torch.zeros_like(logprobs)
-    sampled[mask] = torch.tensor([x for response in drawn for x in response.logprobs], device=device)
+    if config.advantages == "gae":
+        found = ppo_math.gae(rewards, whole.values, mask, discount=config.discount, lam=config.gae_lambda)
+        advantages, returns = ppo_math.whiten(found, mask), found + whole.values
+    else:
+        by_prompt = {"rloo": ppo_math.rloo, "grpo": ppo_math.grpo}[config.advantages]
+        advantages = torch.where(mask, by_prompt(rewards.sum(1).view(-1, k)).view(-1, 1), 0.0)
+        returns = torch.zeros_like(advantages)
+
+    # 3. Metrics, all over actions only.
+    sampled = torch.zeros_like(whole.logprobs)
+    sampled[mask] = torch.tensor([x for response in answers for x in response.logprobs], device=learner.device)
     measures = {
         "score": scores.mean(),
         "raw_score": raw_scores.mean(),
         "reward": rewards.sum(1).mean(),
         "kl": kl.sum(1).mean(),
         "kl_per_token": ppo_math.masked_mean(kl, mask),
-        "entropy": ppo_math.masked_mean(entropy, mask),
+        "entropy": ppo_math.masked_mean(whole.entropy, mask),
         "eos_rate": ended.float().mean(),
         "length": lengths.float().mean(),
-        "value": ppo_math.masked_mean(values, mask),
-        "return": ppo_math.masked_mean(returns, mask),
-        "explained_variance": ppo_math.explained_variance(values, returns, mask),
-        "sampling_gap": ppo_math.masked_mean((logprobs - sampled).abs(), mask),
+        "sampling_gap": ppo_math.masked_mean((whole.logprobs - sampled).abs(), mask),
     }
+    if learner.models.critic is not None:
+        measures |= {
+            "value": ppo_math.masked_mean(whole.values, mask),
+            "return": ppo_math.masked_mean(returns, mask),
+            "explained_variance": ppo_math.explained_variance(whole.values, returns, mask),
+        }
+    if len(learner.rewards.names) > 1:
+        means = zip(learner.rewards.names, whole.terms.mean(1), strict=True)
+        measures |= {f"reward_{name.replace('.', '_')}": mean for name, mean in means}
     numbers = dict(zip(measures, torch.stack(list(measures.values())).tolist(), strict=True))
     refuse_nonfinite(
         learner,
-        {"log-probabilities": logprobs, "reference log-probabilities": reference, "values": values, "scores": scores},
+        {
+            "log-probabilities": whole.logprobs,
+            "reference log-probabilities": whole.reference,
+            "values": whole.values,
+            "scores": raw_scores,
+        },
     )
     clock.add("measure", int(lengths.sum()))
-    return Experience(prompts, responses, mask, logprobs, values, ppo_math.whiten(advantages, mask), returns, numbers)
+    prompts = [question.ids for question in questions]
+    responses = [[response.ids for response in group] for group in whole.responses]
+    return Experience(prompts, responses, mask, whole.logprobs, whole.values, advantages, returns, numbers)
+
+
+def measured(
+    learner: Learner, questions: Sequence[Question], drawn: list[list[SampledResponse]], check: Callable[..., None]
+) -> Measured:
+    """Every number of these rollouts that comes from a model or a verifier."""
+    answers = [response for group in drawn for response in group]
+    R, device = max((len(response.ids) for response in answers), default=0), learner.device
+    logprobs, entropy, values, reference = (torch.zeros(len(answers), R, device=device) for _ in range(4))
+    of_model = torch.zeros(len(learner.rewards.of_model), len(answers), device=device)
+    prompts = [question.ids for question in questions]
+    responses = [[response.ids for response in group] for group in drawn]
+    for batch, rows in micro_batches(prompts, responses, range(len(prompts)), learner):
+        check()
+        width = batch.response_ids.shape[1]
+        logprobs[rows, :width], entropy[rows, :width], values[rows, :width] = learner.forward(batch)
+        reference[rows, :width], of_model[:, rows] = learner.judge(batch)
+    texts = [
+        (question.text, chat.decode_reply(learner.tokenizer, response.ids), question.meta)
+        for question, group in zip(questions, drawn, strict=True)
+        for response in group
+    ]
+    terms = torch.cat([of_model, learner.rewards.from_verifiers(texts).to(device)])
+    return Measured(drawn, logprobs, entropy, values, reference, terms)
+
+
+def joined(shares: list[Measured], device: torch.device) -> Measured:
+    """The shares of all processes in one, prompts in their order: process r has prompts r, r + size, …"""
+    if len(shares) == 1:
+        return shares[0]
+    count, R = sum(len(one.responses) for one in shares), max(one.logprobs.shape[1] for one in shares)
+    owner = [(rank, place) for place in range(len(shares[0].responses)) for rank in range(len(shares))][:count]
+    k = len(shares[0].responses[0])
+
+    def rows(name: str) -> Tensor:
+        groups = [
+            F.pad(tensor, (0, R - tensor.shape[1])).view(len(tensor) // k, k, R)
+            for tensor in (getattr(one, name).to(device) for one in shares)
+        ]
+        return torch.cat([groups[rank][place] for rank, place in owner])
+
+    terms = [one.terms.to(device).view(len(one.terms), one.terms.shape[1] // k, k) for one in shares]
+    return Measured(
+        responses=[shares[rank].responses[place] for rank, place in owner],
+        logprobs=rows("logprobs"),
+        entropy=rows("entropy"),
+        values=rows("values"),
+        reference=rows("reference"),
+        terms=torch.cat([terms[rank][:, place] for rank, place in owner], 1),
+    )
 
 
 def rollouts(
-    learner: Learner, prompts: list[list[int]], k: int, seed: int, check: Callable[[], None]
+    learner: Learner,
+    questions: Sequence[Question],
+    which: Sequence[int],
+    k: int,
+    seed: int,
+    check: Callable[..., None],
 ) -> list[list[SampledResponse]]:
+    """k responses to each of the questions numbered `which`; a number draws the same whichever process has it."""
     config = learner.config
-    longest = max(map(len, prompts)) + config.max_new_tokens
+    prompts = [questions[i].ids for i in which]
+    longest = max(map(len, prompts), default=0) + config.max_new_tokens
     with learner.autocast():
         return sampling.sample(
-            learner.policy,
+            learner.models.use("policy"),
             prompts,
             k=k,
             max_new_tokens=config.max_new_tokens,
@@ -93,7 +188,8 @@ def rollouts(
             pad_id=learner.tokenizer.pad_token_id,
             seed=seed,
             # Decoding keeps no activations: four times the tokens of a training pass fit.
-            batch_size=max(k, 4 * config.micro_batch_tokens // longest),
+            batch_size=max(k, 4 * learner.micro_batch_tokens // longest),
+            indices=which,
             on_progress=lambda *_: check(),
         )
 
@@ -106,7 +202,9 @@ def micro_batches(
     A prompt's responses stay together, and groups of like length come together; only a group that is too
     large by itself is split.
     """
-    budget = learner.config.micro_batch_tokens
+    if not responses:
+        return
+    budget = learner.micro_batch_tokens
     k = len(responses[0])
     pieces: list[tuple[int, range]] = []
     for g in groups:

@@ -4,6 +4,7 @@ Shapes: N rollouts, right-padded to R response tokens. A `mask` (N, R) is True o
 tokens, the stop token included. Sums over a micro-batch are divided by `tokens`, the action count of the
 whole minibatch, so that micro-batches add up to the same loss and gradient however it is split.
 Sources: PPO arXiv 1707.06347, GAE 1506.02438, adaptive KL 1909.08593, for language models 2403.17031.
+Without a critic: RLOO 2402.14740, GRPO 2402.03300.
 """
 
 from __future__ import annotations
@@ -48,6 +49,25 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, *, discount: float, lam: 
         after = torch.where(mask[:, t], values[:, t], 0.0)
         advantages[:, t] = running
     return advantages
+
+
+def rloo(rewards: Tensor) -> Tensor:
+    """Reward less the mean of the prompt's other responses, (G, K) -> (G, K); eq. 6 of arXiv 2402.14740.
+
+    Sums to 0 over a prompt. 0 for K = 1.
+    """
+    K = rewards.shape[1]
+    return (rewards - rewards.mean(1, keepdim=True)) * (K / max(K - 1, 1))
+
+
+def grpo(rewards: Tensor) -> Tensor:
+    """Reward less the mean of the prompt's responses, over their deviation, (G, K); section 4.1.2 of arXiv 2402.03300.
+
+    The deviation has K - 1 below the line. Equal rewards, and K = 1, give 0.
+    """
+    centered = rewards - rewards.mean(1, keepdim=True)
+    deviation = (centered.square().sum(1, keepdim=True) / max(rewards.shape[1] - 1, 1)).sqrt()
+    return centered / (deviation + 1e-4)
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from contracts.configs import PpoConfig
 from contracts.run_dir import RunDir
 from rewardmodel import prefix
-from rewardmodel.model import RewardModel
 from training.algorithms import policy, ppo_math, states
+from training.algorithms.ppo_models import Models
+from training.algorithms.ppo_rewards import Rewards
 
 ADAM_EPSILON = 1e-5  # arXiv 2403.17031, detail 18
 
 
 class PpoError(ValueError):
-    """The inputs do not fit together, or the run has diverged."""
+    """The inputs do not fit together."""
+
+
+class Diverged(PpoError):
+    """A number stopped being finite."""
+
+    code = "diverged"
 
 
 def seed_of(seed: int, *purpose: str | int) -> int:
@@ -38,42 +45,20 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(seed, *purpose))
 
 
-class Critic(nn.Module):
-    """V of the state before each response token. `trunk` is None where it reads the policy's states."""
+class Question(NamedTuple):
+    """A prompt: its ids, the text of its last message, and what its author knows of it."""
 
-    def __init__(self, trunk: nn.Module | None, head: nn.Linear) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.head = head
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(N, R, H) -> (N, R), in fp32 under autocast too."""
-        with torch.autocast(hidden.device.type, enabled=False):
-            return self.head(hidden.float()).squeeze(-1)
-
-
-def critic_from(reward_model: RewardModel) -> Critic:
-    """Its trunk and head become the critic's: the first values are the normalized scores of the prefixes."""
-    head = nn.Linear(reward_model.head.in_features, 1)
-    with torch.no_grad():
-        head.weight.copy_(reward_model.head.weight / reward_model.std)
-        head.bias.copy_((reward_model.head.bias - reward_model.mean) / reward_model.std)
-    return Critic(reward_model.trunk, head)
-
-
-def critic_on(model: Any) -> Critic:
-    """A zero head on the policy's own states: the first values are 0."""
-    head = nn.Linear(model.get_output_embeddings().weight.shape[1], 1)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return Critic(None, head)
+    ids: list[int]
+    text: str = ""
+    meta: dict[str, Any] = {}
 
 
 @dataclass
 class Experience:
     """One iteration's rollouts and what was measured on them before the policy moves.
 
-    G prompts with K responses each; row g * K + k of the (N, R) tensors is response k of prompt g.
+    G prompts with K responses each; row g * K + k of the (N, R) tensors is response k of prompt g. Without a critic
+    values and returns are 0.
     """
 
     prompts: list[list[int]]
@@ -87,63 +72,72 @@ class Experience:
 
 
 class Learner:
-    """Policy, critic and their optimizers, which learn; reference and reward model, which never change.
+    """Policy, critic and their optimizers, which learn, beside models that never change (`ppo_models.py`).
 
     `update` counts finished iterations. `experience` and `steps` (one row of numbers per optimizer step) belong to
     the iteration in progress, so that a cancelled run goes on between two optimizer steps.
     """
 
     def __init__(self, run_dir: RunDir, config: PpoConfig) -> None:
-        if config.bf16 and not torch.cuda.is_available():
-            raise PpoError("bf16 needs a GPU and none is here; set bf16 to false")
         self.config = config
-        self.policy, self.tokenizer = policy.load_policy(run_dir.input("policy"))
-        self.reference, _ = policy.load_policy(run_dir.input("policy"))
-        self.device = self.policy.device
-        folder = run_dir.input("reward_model")
-        self.reward_model = RewardModel.load(folder, device=self.device)
-        self.reward_model.check_same_tokenizer(self.tokenizer)
-        self.reward_model.bf16 = config.bf16
-        shared = config.critic == "shared"
-        self.critic = critic_on(self.policy) if shared else critic_from(RewardModel.load(folder))
-        self.critic.to(self.device).eval()
-        for model in (self.reference, self.reward_model):
-            model.requires_grad_(False)
-        self.learning = {"policy": self.policy, "critic": self.critic.requires_grad_()}
-        rates = {"policy": config.learning_rate, "critic": config.critic_learning_rate}
+        self.models = Models(run_dir, config, seed=seed_of(run_dir.spec().seed, "adapters"))
+        self.policy, self.tokenizer, self.device = self.models.policy, self.models.tokenizer, self.models.device
+        self.learning = self.models.learning
+        self.rewards = Rewards(config.rewards)
+        self.rates = {"policy": config.learning_rate, "critic": config.critic_learning_rate}
         self.optimizers = {
-            name: torch.optim.AdamW(model.parameters(), lr=rates[name], eps=ADAM_EPSILON, weight_decay=0.0, fused=True)
-            for name, model in self.learning.items()
+            name: torch.optim.AdamW(
+                list(weights.values()), lr=self.rates[name], eps=ADAM_EPSILON, weight_decay=0.0, fused=True
+            )
+            for name, weights in self.learning.items()
         }
-        self.rates = rates
+        self.micro_batch_tokens = config.micro_batch_tokens
         self.beta = config.kl_coefficient
         self.update = 0
         self.experience: Experience | None = None
         self.steps: list[list[float]] = []
         self.measured: dict[str, dict[str, float]] = {}
 
-    def forward(self, batch: prefix.PrefixBatch, *, with_policy: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    def passes(self) -> list[tuple[str, ...]]:
+        """What each forward and backward pass of a step trains: one pass for all that reads the same states."""
+        learns_policy = self.update >= self.config.critic_warmup_updates or self.models.critic is None
+        policy = ("policy",) if learns_policy else ()
+        critic = ("critic",) if self.models.critic is not None else ()
+        together = [policy + critic] if self.models.critic_reads_policy else [policy, critic]
+        return [wanted for wanted in together if wanted]
+
+    def forward(
+        self, batch: prefix.PrefixBatch, wanted: Sequence[str] = ("policy", "critic"), *, with_entropy: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probability and entropy of every response token and the value before it, each (N, R).
 
-        Without `with_policy` the first two are 0 and only the critic gets gradients.
+        What is not wanted, or not there, is 0.
         """
-        hidden, zero = None, torch.zeros(batch.response_mask.shape, device=self.device)
-        logprobs = entropy = zero
+        logprobs = entropy = values = torch.zeros(batch.response_mask.shape, device=self.device)
+        critic = self.models.critic if "critic" in wanted else None
         with self.autocast():
-            if with_policy or self.critic.trunk is None:
-                with torch.set_grad_enabled(with_policy and torch.is_grad_enabled()):
-                    hidden = prefix.encode(self.policy.base_model, batch, with_last_prompt_state=True)[:, :-1]
-            if with_policy:
-                logprobs, entropy = policy.logprobs_from(self.policy, hidden, batch, self.config.temperature)
-            if self.critic.trunk is not None:
-                hidden = prefix.encode(self.critic.trunk, batch, with_last_prompt_state=True)[:, :-1]
-            return logprobs, entropy, self.critic(hidden)
+            hidden = None
+            if "policy" in wanted or (critic is not None and self.models.critic_reads_policy):
+                model = self.models.use("policy")
+                with torch.set_grad_enabled("policy" in wanted and torch.is_grad_enabled()):
+                    hidden = prefix.encode(model.base_model, batch, with_last_prompt_state=True)[:, :-1]
+            if "policy" in wanted:
+                logprobs, entropy = policy.logprobs_from(
+                    self.policy, hidden, batch, self.config.temperature, with_entropy=with_entropy
+                )
+            if critic is not None:
+                if not self.models.critic_reads_policy:
+                    trunk = self.models.use("critic")
+                    hidden = prefix.encode(trunk, batch, with_last_prompt_state=True)[:, :-1]
+                values = critic(hidden)
+        return logprobs, entropy, values
 
     def judge(self, batch: prefix.PrefixBatch) -> tuple[Tensor, Tensor]:
-        """Reference log-probabilities (N, R) and normalized scores (N,)."""
+        """Reference log-probabilities (N, R) and the reward model's terms of the reward, (terms, N)."""
         with self.autocast():
-            logprobs, _ = policy.response_logprobs(self.reference, batch, self.config.temperature)
-            return logprobs, self.reward_model.score(batch).float()
+            reference = self.models.use("reference")
+            logprobs, _ = policy.response_logprobs(reference, batch, self.config.temperature, with_entropy=False)
+            return logprobs, self.rewards.from_model(self.models.use("reward"), batch)
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -175,9 +169,13 @@ class Learner:
         states.save(
             run_dir,
             {
-                "models": {name: model.state_dict() for name, model in self.learning.items()},
+                "models": {
+                    name: {key: weight.detach() for key, weight in weights.items()}
+                    for name, weights in self.learning.items()
+                },
                 "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
                 "beta": self.beta,
+                "micro_batch_tokens": self.micro_batch_tokens,
                 "update": self.update,
                 "experience": self.experience and vars(self.experience),
                 "steps": self.steps,
@@ -190,11 +188,14 @@ class Learner:
         state = states.load(run_dir)
         if state is None:
             return False
-        for name, model in self.learning.items():
-            model.load_state_dict(state["models"][name])
+        with torch.no_grad():
+            for name, weights in self.learning.items():
+                for key, weight in weights.items():
+                    weight.copy_(state["models"][name][key])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.beta, self.update = state["beta"], state["update"]
+        self.micro_batch_tokens = state["micro_batch_tokens"]
         if state["experience"]:
             here = {k: v.to(self.device) if isinstance(v, Tensor) else v for k, v in state["experience"].items()}
             self.experience = Experience(**here)
@@ -206,7 +207,7 @@ def refuse_nonfinite(learner: Learner, tensors: dict[str, Tensor]) -> None:
     """Stop before a NaN or an infinity reaches the weights. The newest state on disk stays as it is."""
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise PpoError(
+            raise Diverged(
                 f"in iteration {learner.update + 1} {name} are no longer finite; the state saved before it is kept; "
                 "lower learning_rate or gradient_clip"
             )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from contracts.run_dir import RunDir, RunSpec, recover_folder
+from rewardmodel import parallel
 
 STATE = "state.pt"
 
@@ -20,15 +21,33 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+class Follower(RunDir):
+    """The run directory as launched processes other than the first have it: they read, and write nothing."""
+
+    def set_progress(self, *_: Any, **__: Any) -> None: ...
+    def add_metrics(self, *_: Any, **__: Any) -> None: ...
+    def add_sample(self, *_: Any, **__: Any) -> None: ...
+    def drop_after(self, *_: Any, **__: Any) -> None: ...
+    def write_report(self, *_: Any, **__: Any) -> None: ...
+
+
 def save(run_dir: RunDir, state: dict[str, Any]) -> None:
-    """Replace `state/` by one that holds these tensors, numbers and nested dicts of them."""
-    with run_dir.saving_state() as folder:
-        torch.save(state, folder / STATE)
+    """Replace `state/` by one that holds these tensors, numbers and nested dicts of them.
+
+    Of several processes the first writes. Raises OSError where the disk takes no more; the old state stays.
+    """
+    if parallel.rank() == 0:
+        # Through a file of Python's, so that a full disk is an OSError and not the writer's own RuntimeError.
+        with run_dir.saving_state() as folder, (folder / STATE).open("wb") as stream:
+            torch.save(state, stream)
+    parallel.wait()
 
 
 def load(run_dir: RunDir) -> dict[str, Any] | None:
     """The newest complete state on the CPU, or None for a run that starts; never unpickles objects."""
-    recover_folder(run_dir.state)
+    if parallel.rank() == 0:
+        recover_folder(run_dir.state)
+    parallel.wait()
     path = run_dir.state / STATE
     if not path.exists():
         return None

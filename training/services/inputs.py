@@ -49,7 +49,9 @@ class ToFreeze:
 Planned = RunInput | ToFreeze
 
 
-def plan(*, project: Project, kind: str, given: Any, problems: dict[str, str]) -> dict[str, Planned]:
+def plan(
+    *, project: Project, kind: str, config: configs.Config | None, given: Any, problems: dict[str, str]
+) -> dict[str, Planned]:
     """Check every input's existence, project and kind; what is wrong goes to `problems` as `inputs.NAME`."""
     if not isinstance(given, dict):
         problems["inputs"] = f"expected an object, found {type(given).__name__}"
@@ -65,7 +67,7 @@ def plan(*, project: Project, kind: str, given: Any, problems: dict[str, str]) -
                 planned[name] = _named(project, rule, given[name])
             elif (kind, name) in DEFAULT_FILTERS:
                 planned[name] = ToFreeze(kind=rule.accepts[0], filters=DEFAULT_FILTERS[kind, name])
-            elif rule.required:
+            elif rule.required and (config is None or config.needs(name)):
                 planned[name] = _obvious(project, rule)
         except ValueError as error:
             problems[f"inputs.{name}"] = str(error)

@@ -30,7 +30,7 @@ from training.services.storable import storable_json
 Status = Run.Status
 MOST_PROCESSES = 64
 # Kinds whose algorithm shares its work among several processes.
-PARALLEL = ("reward_model",)
+PARALLEL = ("reward_model", "ppo")
 
 
 def start(
@@ -67,7 +67,7 @@ def start(
         problems["seed"] = f"must be from 0 to 2^63 - 1, found {seed}"
     if queue and queue not in settings.CELERY_TASK_QUEUES:
         problems["queue"] = f"must be one of {', '.join(settings.CELERY_TASK_QUEUES)}; found {queue!r}"
-    plan = inputs.plan(project=project, kind=kind, given=given, problems=problems)
+    plan = inputs.plan(project=project, kind=kind, config=parsed, given=given, problems=problems)
     if problems:
         raise errors.BadRun(fields=problems)
     assert parsed is not None

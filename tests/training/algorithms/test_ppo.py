@@ -53,7 +53,7 @@ def start(case, request):
         shutil.rmtree(case.root / name, ignore_errors=True)
 
 
-def never() -> None:
+def never(*, together: bool = False) -> None:
     """A cancel check that lets everything pass."""
 
 
@@ -65,7 +65,7 @@ def learner_of(started) -> Learner:
 def gathered(learner: Learner, *, k: int = 3, prompts: int = 8, seed: int = 1) -> ppo_state.Experience:
     texts = [" ".join("abcdef"[(i * j) % 6] for j in range(1 + i % 4)) for i in range(prompts)]
     ids = [[1, 4, *(WORDS.index(word) for word in text.split()), 2, 1, 5] for text in texts]
-    return collect(learner, ids, k, seed, never, Clock())
+    return collect(learner, [ppo_state.Question(one) for one in ids], k, seed, never, Clock())
 
 
 def metrics(run_dir: RunDir) -> list[dict[str, float]]:
@@ -110,7 +110,7 @@ def test_policy_equals_reference_at_the_start(start):
 
 def test_dropout_is_off_in_all_four_models(start):
     learner = learner_of(start())
-    models = learner.policy, learner.critic, learner.reference, learner.reward_model
+    models = learner.policy, learner.models.critic, learner.models.reference, learner.models.reward_model
     assert not any(module.training for model in models for module in model.modules())
     batch = prefix.batch([[1, 4, 6]], [[[7, 8, 2]]], pad_id=3)
     torch.testing.assert_close(learner.forward(batch), learner.forward(batch), rtol=0, atol=0)
@@ -129,10 +129,10 @@ def test_reference_and_reward_model_are_frozen(start, case):
         patch.setattr(ppo, "summarize", spy)
         ppo.run(run_dir, config, spec)
     untouched, _ = policy.load_policy(str(case.root / "policy"))
-    for name, weight in seen[0].reference.named_parameters():
+    for name, weight in seen[0].models.reference.named_parameters():
         assert torch.equal(weight, untouched.get_parameter(name))
     scorer = RewardModel.load(case.root / "reward_model")
-    for name, weight in seen[0].reward_model.named_parameters():
+    for name, weight in seen[0].models.reward_model.named_parameters():
         assert torch.equal(weight, scorer.get_parameter(name))
     assert not torch.equal(seen[0].policy.lm_head.weight, untouched.lm_head.weight)
 
@@ -142,14 +142,14 @@ def test_a_critic_from_the_reward_model_starts_with_the_normalized_scores_of_pre
     question, answer = [1, 4, 6, 2], [7, 8, 9, 2]
     _, _, values = learner.forward(prefix.batch([question], [[answer]], pad_id=3))
     for t in range(1, 4):
-        score = learner.reward_model.score(prefix.batch([question], [[answer[:t]]], pad_id=3))
+        score = learner.models.reward_model.score(prefix.batch([question], [[answer[:t]]], pad_id=3))
         assert values[0, t].item() == pytest.approx(score.item(), abs=1e-5)
 
 
 def test_a_shared_critic_starts_at_zero_and_has_no_trunk(start):
     learner = learner_of(start(critic="shared"))
     assert gathered(learner).values.abs().max() == 0
-    assert [name for name, _ in learner.critic.named_parameters()] == ["head.weight", "head.bias"]
+    assert [name for name, _ in learner.models.critic.named_parameters()] == ["head.weight", "head.bias"]
 
 
 @pytest.mark.parametrize("critic", ["separate", "shared"])
@@ -170,7 +170,7 @@ def test_the_value_loss_of_a_shared_critic_is_weighted(start):
     def gradient(coefficient):
         learner = learner_of(start(critic="shared", value_coefficient=coefficient))
         ppo.accumulate(learner, gathered(learner), range(8), never)
-        return learner.critic.head.weight.grad
+        return learner.models.critic.head.weight.grad
 
     torch.testing.assert_close(gradient(0.5), 5 * gradient(0.1))
     assert gradient(0.5).abs().sum() > 0
@@ -225,7 +225,7 @@ def test_the_stop_token_is_the_last_action_and_nothing_after_it_is_one(start):
 
 def test_the_score_comes_with_the_stop_token_and_a_truncated_response_gets_the_fixed_score(start, monkeypatch):
     learner = learner_of(start(truncated_score=-2.5, score_clip=1.5, gae_lambda=1.0))
-    monkeypatch.setattr(learner.reward_model, "score", lambda batch: torch.arange(len(batch.owner)) - 2.0)
+    monkeypatch.setattr(learner.models.reward_model, "score", lambda batch: torch.arange(len(batch.owner)) - 2.0)
     experience = gathered(learner)
     answers = [answer for group in experience.responses for answer in group]
     stopped = torch.tensor([answer[-1] == STOP for answer in answers])
@@ -241,7 +241,7 @@ def test_the_score_comes_with_the_stop_token_and_a_truncated_response_gets_the_f
 def test_a_row_scores_in_ppo_as_it_scores_alone(start):
     learner = learner_of(start(score_clip=100.0, gae_lambda=1.0, micro_batch_tokens=64))
     experience = gathered(learner)
-    scorer = learner.reward_model
+    scorer = learner.models.reward_model
     for g, answers in enumerate(experience.responses):
         for i, answer in enumerate(answers):
             if answer[-1] == STOP:
@@ -308,8 +308,8 @@ def test_many_micro_batches_give_the_gradient_of_one(start, critic):
         totals = ppo.accumulate(learner, experience, range(1, 8), never)
         found = {
             f"{name}.{key}": weight.grad
-            for name, model in learner.learning.items()
-            for key, weight in model.named_parameters()
+            for name, weights in learner.learning.items()
+            for key, weight in weights.items()
             if weight.grad is not None
         }
         return parts, totals, found
@@ -409,7 +409,7 @@ def test_metrics_of_an_update_are_complete_and_in_range(start):
 
 def test_the_fixed_prompts_are_measured_with_the_same_seeds_each_time(start):
     learner = learner_of(start())
-    prompts = gathered(learner).prompts
+    prompts = [ppo_state.Question(ids) for ids in gathered(learner).prompts]
     first = ppo.measure(learner, prompts, 7, never)
     assert ppo.measure(learner, prompts, 7, never) == first
     assert ppo.measure(learner, prompts, 8, never) != first
