@@ -7,6 +7,7 @@ as one that was fitted with LoRA on the same base does; any other keeps a trunk 
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class Adapters:
         model.requires_grad_(False)
         self.trained = ("policy", "critic") if with_critic else ("policy",)
         self.config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # the adapter before this one
             torch.manual_seed(seed)
             for name in self.trained:
                 inject_adapter_in_model(self.config, model, adapter_name=name)
