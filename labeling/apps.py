@@ -9,8 +9,7 @@ class LabelingConfig(AppConfig):
     name = "labeling"
 
     def import_models(self) -> None:
-        nouns = ("people", "projects", "prompts", "work", "answers", "quality", "records", "webhooks", "measurements", "imports",
-                 "judgments")  # fmt: skip
-        for noun in nouns:
+        nouns = "people projects prompts work answers quality records webhooks measurements imports judgments"
+        for noun in nouns.split():
             import_module(f"labeling.models.{noun}")
         super().import_models()

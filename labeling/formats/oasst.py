@@ -13,7 +13,11 @@ NAME = "oasst"
 
 def matches(record: Any) -> bool:
     return isinstance(record, dict) and (
-        ("message_tree_id" in record and "prompt" in record) or ("message_id" in record and "role" in record)
+        ("message_tree_id" in record and "prompt" in record)
+        or (
+            {"message_id", "role"} <= set(record)
+            and ("replies" in record or not {"parent_id", "parent_message_id"} & set(record))
+        )
     )
 
 
