@@ -145,6 +145,64 @@ def test_real_files_give_their_known_counts(file, format, counts, load):
     assert (again.stored, again.duplicates) == (0, report.stored + report.duplicates)
 
 
+# The rest of the folder, as its README counts records: file, format, what is stored, known already, refused.
+REST = """
+alpaca/alpaca_3000.json alpaca 2999 0 1
+alpaca_eval/original/alpaca-7b.alpaca_eval_gpt4.annotations.json judged 404 0 10
+alpaca_eval/original/claude-2.weighted.annotations_100.json judged 100 0 0
+alpaca_eval/original/alpaca-7b.model_outputs.json responses 414 0 0
+alpaca_eval/original/claude-2.model_outputs.json responses 414 0 0
+arena_hard/question.jsonl prompts 261 0 0
+evals/human_generated/corrigible-more-HHH.jsonl prompts 309 0 0
+evals/human_generated/survival-instinct.jsonl prompts 953 0 0
+evals/persona/agreeableness.jsonl prompts 1000 0 0
+evals/sycophancy/political_typology_quiz_liberal-bio_liberal.jsonl corrects 510 0 0
+fastchat/dummy_conversation.json chat 312 0 0
+fastchat/mt_bench_question.jsonl prompts 43 0 0
+fastchat/mt_bench_reference_gpt-4.jsonl responses 0 0 14
+gpteacher/codegen-instruct.json alpaca 2203 0 0
+gpteacher/roleplay-instruct.json alpaca 977 0 0
+gsm8k/train_2000.jsonl prompt_completion 2000 0 0
+llama_factory/alpaca_zh_demo.json alpaca 504 2 0
+llama_factory/dpo_zh_demo.json pairs 174 6 0
+llama_factory/glaive_toolcall_en_demo.json chat 136 21 0
+llama_factory/kto_en_demo.json kto 155 0 0
+llmbar/Natural.json judged 55 0 0
+llmbar/human_votes_LLMEval2.json judged 112 0 1
+oasst/en_100_text.jsonl prompts 59 0 0
+oasst/sampling_pythia-1b-sft.json responses 59 0 0
+self_instruct/seed_tasks.jsonl self_instruct 88 0 0
+self_instruct/user_oriented_instructions.jsonl self_instruct 132 0 0
+self_instruct/predictions/davinci_predictions.jsonl responses 132 0 0
+tinyshakespeare/input.part1.txt corpus 1 0 0
+"""
+
+
+@real
+@pytest.mark.parametrize("line", REST.split("\n")[1:-1])
+def test_every_record_of_the_real_files_is_stored_known_or_refused(line, load, artifacts):
+    file, format, *counts = line.split()
+    report = load(SHARED / file)
+    assert (report.format, [report.stored, report.duplicates, report.refused]) == (format, [int(one) for one in counts])
+    assert len(report.refusals) == report.refused
+    tried = load(SHARED / file, dry_run=True)
+    assert (tried.stored, tried.refused) == (int(format == "corpus"), report.refused)
+
+
+@real
+def test_messages_that_name_their_parents_become_prompts(load):
+    report = load(SHARED / "oasst/realistic_seed_data.json")
+    assert (report.format, report.records, report.prompts, report.refused) == ("messages", 74, 179, 0)
+
+
+@real
+def test_outputs_of_several_models_become_one_ranking_task_a_prompt(load, project):
+    for model in ("claude-2", "vicuna-13b", "alpaca-7b"):
+        report = load(SHARED / f"alpaca_eval/original/{model}.model_outputs.json", open_rankings=True)
+    assert report.tasks > 350
+    assert LabelingTask.objects.filter(kind="ranking").count() >= 400
+
+
 @real
 def test_the_message_form_of_the_trees_holds_nothing_new(load):
     load(SHARED / "oasst/en_100_tree.jsonl")
