@@ -10,7 +10,7 @@ import tseslint from "typescript-eslint";
 const features = readdirSync(new URL("./src/features", import.meta.url));
 
 export default tseslint.config(
-  { ignores: ["dist", "node_modules", "src/api/schema.d.ts"] },
+  { ignores: ["dist", "node_modules", "src/api/*.d.ts"] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   jsxA11y.flatConfigs.recommended,

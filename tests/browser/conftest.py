@@ -129,6 +129,25 @@ def _wait_until_up(address: str, server: subprocess.Popen, *, seconds: float = 6
     pytest.fail(f"nothing answers at {address} after {seconds} s")
 
 
+@pytest.fixture(scope="module")
+def worker(stage: Stage) -> Iterator[None]:
+    """Takes imports and runs from the queue, as `make run` has it do."""
+    command = ["-m", "celery", "-A", "config", "worker", "-P", "threads", "--without-gossip", "--without-mingle"]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=stage.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Closed after this package: while it is open its event loop runs in this thread, and Django refuses to work."""

@@ -14,8 +14,32 @@ TEXTS = (
     "Seven flowers.",
 )
 
+# With the Markdown, code and formulas that models write.
+RICH_TEXTS = (
+    """Volume is area times depth:
 
-def main(slug: str) -> None:
+$$V = 1.2\\,\\text{m} \\times 3\\,\\text{m} \\times 0.05\\,\\text{m} = 0.18\\,\\text{m}^3$$
+
+That is **180 litres**, about four and a half bags of 40 litres.""",
+    """It depends on the soil. Many gardeners use *plenty*.
+
+| soil | depth |
+| --- | --- |
+| sand | 8 cm |
+| loam | 5 cm |
+| clay | 3 cm |""",
+    """```python
+def compost(width: float, length: float, depth: float = 0.05) -> float:
+    \"\"\"Litres of compost for a bed, in metres.\"\"\"
+    return 1000 * width * length * depth
+
+print(compost(1.2, 3))  # 180.0
+```""",
+    "Just buy a lot of it. More compost has never hurt anybody, and [this shop](https://example.org) sells it.",
+)
+
+
+def main(slug: str, texts: str = "plain") -> None:
     django.setup()
     from django.utils import timezone
 
@@ -32,7 +56,7 @@ def main(slug: str) -> None:
             prompt_id=str(prompt.uuid),
             rollouts=tuple(
                 Rollout(index=i, text=text, token_ids=(1, 2), token_logprobs=(-0.1, -0.2), finish_reason="stop", seed=i)
-                for i, text in enumerate(TEXTS)
+                for i, text in enumerate(RICH_TEXTS if texts == "rich" else TEXTS)
             ),
         )
         for prompt in Prompt.objects.filter(project=project)
@@ -43,4 +67,4 @@ def main(slug: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

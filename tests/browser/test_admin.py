@@ -28,7 +28,7 @@ def test_admin_creates_a_person(stage, sign_in):
     assert people["nora"]["role"] == "reviewer"
 
 
-def test_admin_creates_and_changes_a_project_and_imports_into_it(stage, sign_in, tmp_path):
+def test_admin_creates_and_changes_a_project_and_imports_into_it(stage, worker, sign_in, tmp_path):
     page = sign_in("ada")
     page.get_by_role("link", name="Projects").click()
     form = page.get_by_role("form", name="Add a project")
@@ -48,10 +48,24 @@ def test_admin_creates_and_changes_a_project_and_imports_into_it(stage, sign_in,
     rows = [{"prompt": f"Question {n}?", "chosen": "Yes.", "rejected": "No."} for n in (1, 2, 2)]
     file = tmp_path / "pairs.jsonl"
     file.write_text("\n".join(json.dumps(row) for row in rows))
-    imports = page.get_by_role("form", name="Import")
-    imports.get_by_label("File").set_input_files(file)
-    imports.get_by_role("button", name="Import").click()
-    expect(imports.get_by_role("status")).to_contain_text("1 known already")
+    page.get_by_role("link", name="Import and export").click()
+    wizard = page.get_by_role("region", name="Import", exact=True)
+    wizard.get_by_label("File").set_input_files(file)
+    expect(wizard.get_by_role("status")).to_contain_text("Nothing is stored yet.")
+    assert stage.api("GET", "projects/kitchen-garden/prompts")["results"] == []
+    wizard.get_by_role("button", name="Store 2 new records").click()
+    expect(wizard.get_by_role("status")).to_contain_text("A worker is importing it.")
+    imports = page.get_by_role("region", name="Imports")
+    expect(imports.get_by_text("2 new, 1 known already, 0 refused")).to_be_visible(timeout=30_000)
+    assert len(stage.api("GET", "projects/kitchen-garden/prompts")["results"]) == 2
+
+    export = page.get_by_role("region", name="Export")
+    export.get_by_role("button", name="Preview").click()
+    expect(export.get_by_label("Record 1")).to_contain_text("Question")
+    with page.expect_download() as download:
+        export.get_by_role("link", name="Download").click()
+    rows = [json.loads(line) for line in download.value.path().read_text().splitlines()]
+    assert len(rows) == 2
 
 
 def test_files_of_an_older_build_are_missing_and_not_a_page(stage):

@@ -40,6 +40,6 @@ def test_engineer_starts_a_run_and_sees_a_bad_value_at_its_field(stage, sign_in)
 
 def test_labeler_is_kept_out_of_runs(stage, sign_in):
     page = sign_in("alice")
-    expect(page.get_by_role("link", name="Runs")).to_have_count(0)
+    expect(page.get_by_role("link", name="Models")).to_have_count(0)
     page.goto("/runs")
     expect(page.get_by_text("Your role does not open this page.")).to_be_visible()

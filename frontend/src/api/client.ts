@@ -52,7 +52,8 @@ export async function request<T>(method: string, path: string, options: RequestO
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRFToken"] = csrf();
   const init: RequestInit = { method, headers, credentials: "same-origin" };
-  if (options.body instanceof FormData) {
+  if (options.body instanceof Blob) {
+    headers["Content-Type"] = "application/octet-stream";
     init.body = options.body;
   } else if (options.body !== undefined) {
     headers["Content-Type"] = "application/json";
@@ -108,6 +109,27 @@ function refusal(response: Response, payload: unknown): ApiError {
     response.status,
     fields,
   );
+}
+
+/** The first lines of a long text; the connection is closed once they are there. */
+export async function firstLines(path: string, count: number, signal: AbortSignal): Promise<string[]> {
+  let response: Response;
+  try {
+    response = await fetch(address(path), { credentials: "same-origin", signal });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError("offline", "The server cannot be reached.", 0);
+  }
+  if (!response.ok) throw refusal(response, await json(response));
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (reader !== undefined && text.split("\n").length <= count) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+  }
+  await reader?.cancel();
+  return text.split("\n").filter(Boolean).slice(0, count);
 }
 
 interface Page<T> {

@@ -1,6 +1,6 @@
 /** Keeps one task's draft safe: in this browser at once, on the server a moment later. No React here. */
 import { asApiError, request } from "./client";
-import type { Lease } from "./types";
+import type { DraftSaved, Lease } from "./types";
 
 export type SavingState = "idle" | "saving" | "saved" | "offline" | "lost";
 export type DraftBody = Record<string, unknown>;
@@ -45,13 +45,16 @@ export function keepDraft(lease: Lease, onState: (state: SavingState) => void): 
     const body = waiting;
     if (body === null || closed) return;
     clearTimeout(timer);
+    if (lease.revises !== undefined) return;
     report("saving");
     try {
-      await request("PUT", `leases/${lease.token}/draft`, { body: { body }, keepalive });
+      const path = `leases/${lease.token}/draft`;
+      const saved = await request<DraftSaved>("PUT", path, { body: { body }, keepalive });
       if (waiting !== body) return;
       waiting = null;
       localStorage.removeItem(localKey(lease));
-      report("saved");
+      // A draft is kept even when the hold on its task has ended.
+      report(saved.expires_at === null ? "lost" : "saved");
     } catch (error) {
       const problem = asApiError(error);
       report(problem.code === "lease_lost" ? "lost" : "offline");

@@ -1,7 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ApiError, everything, request } from "./client";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ApiError, everything, firstLines, request } from "./client";
 import { ME } from "./session";
-import type { ImportResult, Member, Person, Project, Role } from "./types";
+import type { AuditEntry, Guideline, Member, Person, Project, Role } from "./types";
 
 export function useProjects() {
   return useQuery({
@@ -43,7 +43,10 @@ export function useNewGuideline(slug: string) {
   const queries = useQueryClient();
   return useMutation<unknown, ApiError, { text: string }>({
     mutationFn: (body) => request("POST", `projects/${slug}/guidelines`, { body }),
-    onSuccess: () => void queries.invalidateQueries({ queryKey: ["project", slug] }),
+    onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ["project", slug] });
+      void queries.invalidateQueries({ queryKey: ["guidelines", slug] });
+    },
   });
 }
 
@@ -70,16 +73,48 @@ export function useRemoveMember(slug: string) {
   });
 }
 
-export function useImport(slug: string) {
-  const queries = useQueryClient();
-  return useMutation<ImportResult, ApiError, { file: File; dryRun: boolean }>({
-    mutationFn: ({ file, dryRun }) => {
-      const body = new FormData();
-      body.append("file", file);
-      if (dryRun) body.append("dry_run", "true");
-      return request<ImportResult>("POST", `projects/${slug}/import`, { body });
-    },
-    onSuccess: () => void queries.invalidateQueries({ queryKey: ["progress", slug] }),
+export interface ExportChoice {
+  kind: string;
+  split: string;
+}
+
+function exportPath(slug: string, { kind, split }: ExportChoice): string {
+  const search = new URLSearchParams({ kind });
+  if (split !== "") search.set("split", split);
+  return `projects/${slug}/export?${search.toString()}`;
+}
+
+export function exportAddress(slug: string, choice: ExportChoice): string {
+  return `/api/v1/${exportPath(slug, choice)}`;
+}
+
+/** The first records; the rest of the stream is not asked for. */
+export function useExportPreview(slug: string, choice: ExportChoice, wanted: boolean) {
+  return useQuery({
+    queryKey: ["export", slug, choice.kind, choice.split],
+    queryFn: ({ signal }) => firstLines(exportPath(slug, choice), 3, signal),
+    enabled: wanted,
+  });
+}
+
+export function useGuidelines(slug: string) {
+  return useQuery({
+    queryKey: ["guidelines", slug],
+    queryFn: ({ signal }) => everything<Guideline>(`projects/${slug}/guidelines`, signal),
+  });
+}
+
+interface AuditPage {
+  next: string | null;
+  results: AuditEntry[];
+}
+
+export function useAudit(slug: string) {
+  return useInfiniteQuery({
+    queryKey: ["audit", slug],
+    queryFn: ({ pageParam, signal }) => request<AuditPage>("GET", pageParam, { signal }),
+    initialPageParam: `projects/${slug}/audit`,
+    getNextPageParam: (page) => page.next,
   });
 }
 

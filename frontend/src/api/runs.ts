@@ -1,5 +1,12 @@
 /** Runs and what they show of themselves while they go on. */
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  type QueryClient,
+  useInfiniteQuery,
+  useMutation,
+  useQueries,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { useEffect } from "react";
 import { type ApiError, everything, request } from "./client";
 import type { MetricRow, NewRun, RolloutSet, Run, RunKind, SampleRow } from "./types";
@@ -23,25 +30,41 @@ interface RunPage {
   results: Run[];
 }
 
+export interface RunFilter {
+  kind?: string;
+  status?: string;
+}
+
 /** Newest first, a page at a time; looked at again while one of them is going on. */
-export function useRuns(slug: string) {
+export function useRuns(slug: string, filter: RunFilter = {}) {
+  const search = new URLSearchParams();
+  if (filter.kind) search.set("kind", filter.kind);
+  if (filter.status) search.set("status", filter.status);
   return useInfiniteQuery({
-    queryKey: ["runs", slug],
+    queryKey: ["runs", slug, search.toString()],
     queryFn: ({ pageParam, signal }) => request<RunPage>("GET", pageParam, { signal }),
-    initialPageParam: `projects/${slug}/runs`,
+    initialPageParam: `projects/${slug}/runs?${search.toString()}`,
     getNextPageParam: (page) => page.next,
     refetchInterval: ({ state }) =>
       state.data?.pages.some((page) => page.results.some(isLive)) ? LIVE_MS * 2 : false,
   });
 }
 
-export function useRun(id: string, wanted = true) {
-  return useQuery({
+function runQuery(id: string) {
+  return {
     queryKey: ["run", id],
-    enabled: wanted,
-    queryFn: ({ signal }) => request<Run>("GET", `runs/${id}`, { signal }),
-    refetchInterval: ({ state }) => (isLive(state.data) ? LIVE_MS : false),
-  });
+    queryFn: ({ signal }: { signal: AbortSignal }) => request<Run>("GET", `runs/${id}`, { signal }),
+    refetchInterval: ({ state }: { state: { data?: Run | undefined } }) =>
+      isLive(state.data) ? LIVE_MS : (false as const),
+  };
+}
+
+export function useRun(id: string, wanted = true) {
+  return useQuery({ ...runQuery(id), enabled: wanted });
+}
+
+export function useManyRuns(ids: readonly string[]) {
+  return useQueries({ queries: ids.map(runQuery) });
 }
 
 export function useStartRun(slug: string) {
@@ -73,12 +96,11 @@ interface Rows<T> {
 }
 
 /** Rows that only ever grow: each poll asks for what is new and keeps what there is. */
-function useGrowing<T>(id: string, what: "metrics" | "samples", live: boolean) {
-  const queries = useQueryClient();
+function growing<T>(queries: QueryClient, id: string, what: "metrics" | "samples", live: boolean) {
   const key = [what, id];
-  const query = useQuery({
+  return {
     queryKey: key,
-    queryFn: async ({ signal }) => {
+    queryFn: async ({ signal }: { signal: AbortSignal }) => {
       let known: Rows<T> = queries.getQueryData<Rows<T>>(key) ?? { rows: [], next: 0 };
       for (;;) {
         const page = await request<Rows<T>>("GET", `runs/${id}/${what}?after=${known.next}`, { signal });
@@ -86,11 +108,22 @@ function useGrowing<T>(id: string, what: "metrics" | "samples", live: boolean) {
         known = { rows: [...known.rows, ...page.rows], next: page.next };
       }
     },
-    structuralSharing: false,
-    refetchInterval: live ? LIVE_MS : false,
-  });
+    structuralSharing: false as const,
+    refetchInterval: live ? LIVE_MS : (false as const),
+  };
+}
+
+function useGrowing<T>(id: string, what: "metrics" | "samples", live: boolean) {
+  const query = useQuery(growing<T>(useQueryClient(), id, what, live));
   useLastLook(live, query.refetch);
   return query;
+}
+
+export function useManyMetrics(runs: readonly { id: string; live: boolean }[]) {
+  const queries = useQueryClient();
+  return useQueries({
+    queries: runs.map(({ id, live }) => growing<MetricRow>(queries, id, "metrics", live)),
+  });
 }
 
 /** The last rows arrive with the end of the run: one more look when it stops being live. */

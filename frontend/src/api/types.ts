@@ -15,13 +15,23 @@ export type Guideline = Schemas["Guideline"];
 export type Project = Schemas["Project"];
 export type ProjectChange = Schemas["PatchedProjectChangeRequest"];
 export type Progress = Schemas["ProjectProgress"];
-export type ImportResult = Schemas["ImportReport"];
+export type ImportReport = Schemas["ImportReport"];
+export type ImportOptions = Schemas["ImportOptionsRequest"];
+export type ImportPreview = Schemas["ImportPreview"];
+export type PreviewRecord = Schemas["PreviewRecord"];
+export type DataImport = Schemas["Import"];
 
 /** What a ranking form asks for, per project. */
 export type TaskSettings = Schemas["Rules"];
 export type Message = Schemas["Message"];
 export type ResponseItem = Schemas["ShownResponse"];
-export type Lease = Omit<Schemas["Lease"], "draft"> & { draft: Record<string, unknown> | null };
+export type Lease = Omit<Schemas["Lease"], "draft"> & {
+  draft: Record<string, unknown> | null;
+  /** The answer that is being edited; then there is no lease behind this. */
+  revises?: string;
+};
+export type StoredAnswer = Schemas["Answer"];
+export type AnswerWithTexts = Schemas["AnswerWithTexts"];
 export type Answer = Schemas["Receipt"];
 
 /** A body as the screens make it; the idempotency key joins it on its way out. */
@@ -47,3 +57,22 @@ export type Checkpoint = Schemas["Checkpoint"];
 export type Lineage = Schemas["Lineage"];
 export type Snapshot = Schemas["Snapshot"];
 export type Corpus = Schemas["Corpus"];
+export type Round = Schemas["Round"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type ApiToken = Schemas["Token"];
+export type NewApiToken = Schemas["NewToken"];
+export type LabelingTask = Schemas["Task"];
+export type AgreementReport = Schemas["Agreement"];
+export type AgreementNumbers = Schemas["AgreementNumbers"];
+export type LabelerQuality = Schemas["LabelerQuality"];
+export type ItemAgreement = Schemas["ItemAgreement"];
+export type Measurement = Schemas["Measurement"];
+export type StatisticsReport = Schemas["Statistics"];
+export type StatisticsNumbers = Schemas["StatisticsNumbers"];
+export type Throughput = Schemas["Throughput"];
+export type Reply = Schemas["Reply"];
+export type ReplyToken = Schemas["ReplyToken"];
+export type Inspection = Schemas["Inspection"];
+export type Piece = Schemas["Piece"];
+export type Alternative = Schemas["Alternative"];
+export type DraftSaved = Schemas["DraftSaved"];

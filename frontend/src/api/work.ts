@@ -70,6 +70,7 @@ function useRenewal(lease: Lease, onLost: () => void): void {
     lost.current = onLost;
   });
   useEffect(() => {
+    if (lease.revises !== undefined) return;
     let active = false;
     const mark = () => {
       active = true;
@@ -105,13 +106,16 @@ export function useSubmit<Body extends object>(
     mutationFn: async (body) => {
       const keyed = { idempotency_key: newKey(), ...body };
       return sendUntilAnswered(() =>
-        request<Answer>("POST", `leases/${lease.token}/${kind}`, { body: keyed }),
+        lease.revises === undefined
+          ? request<Answer>("POST", `leases/${lease.token}/${kind}`, { body: keyed })
+          : request<Answer>("PATCH", `answers/${lease.revises}`, { body: keyed }),
       );
     },
     networkMode: "always",
     retry: false,
     onSuccess: (answer) => {
       void queries.invalidateQueries({ queryKey: ["progress"] });
+      void queries.invalidateQueries({ queryKey: ["answers"] });
       onDone(answer);
     },
   });

@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from "react";
 import { useRouteError } from "react-router";
 import { asApiError } from "../api/client";
-import { t } from "../texts/en";
+import { t } from "../texts";
 
 /** The last net: says what happened instead of a white page. */
 export class ErrorBoundary extends Component<{ children: ReactNode }, { error: unknown }> {

@@ -1,5 +1,5 @@
 import { Link } from "react-router";
-import { t } from "../texts/en";
+import { t } from "../texts";
 
 export function NotFound() {
   return (

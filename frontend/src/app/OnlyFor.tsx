@@ -1,7 +1,7 @@
 import { Outlet } from "react-router";
 import { useMe } from "../api/session";
 import type { Role } from "../api/types";
-import { t } from "../texts/en";
+import { t } from "../texts";
 
 /** A sentence instead of a page full of refusals; the server decides, here and everywhere. */
 export function OnlyFor({ roles }: { roles: Role[] }) {

@@ -1,31 +1,59 @@
-import { Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
+import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
 import { useMe } from "../api/session";
-import { t } from "../texts/en";
+import { t } from "../texts";
+import { PAGES, type PageName, pageOf, pagesOf, roleIn } from "./areas";
 
 const LAST = "rankloop.project";
 
-/** Pages of one project, with a switch to the others where there are any. */
+/** Pages of one project: the area's tabs, and a switch to other projects where there are any. */
 export function ProjectFrame() {
   const { slug = "" } = useParams();
   const { pathname } = useLocation();
   const navigate = useNavigate();
-  const projects = useMe().data?.projects ?? [];
-  const page = pathname.split("/")[3] ?? "runs";
+  const me = useMe().data;
+  if (!me) return null;
+  const page = pageOf(pathname);
+  const role = roleIn(me, slug);
+  const tabs = page === null ? [] : pagesOf(PAGES[page].area, role);
   localStorage.setItem(LAST, slug);
+  if (page !== null && !(PAGES[page].roles as string[]).includes(role))
+    return (
+      <div className="page narrow">
+        <p className="notice notice-warn">{t.errors.forbidden}</p>
+      </div>
+    );
   return (
     <>
-      {projects.length > 1 && (
-        <div className="project-switch">
-          <label className="inline-field">
-            {t.nav.project}
-            <select value={slug} onChange={(event) => void navigate(`/p/${event.target.value}/${page}`)}>
-              {projects.map((project) => (
-                <option key={project.slug} value={project.slug}>
-                  {project.name}
-                </option>
+      {(tabs.length > 1 || me.projects.length > 1) && (
+        <div className="tabs-bar">
+          {tabs.length > 1 && (
+            <nav className="tabs" aria-label={t.nav.pages}>
+              {tabs.map((name) => (
+                <NavLink
+                  key={name}
+                  to={`/p/${slug}/${name}`}
+                  {...(name === page ? { className: "active", "aria-current": "page" as const } : {})}
+                >
+                  {t.nav.page[name]}
+                </NavLink>
               ))}
-            </select>
-          </label>
+            </nav>
+          )}
+          {me.projects.length > 1 && (
+            <label className="inline-field">
+              <span className="muted">{t.nav.project}</span>
+              <select
+                value={slug}
+                onChange={(event) => void navigate(`/p/${event.target.value}/${page ?? "mine"}`)}
+              >
+                {me.projects.map((project) => (
+                  <option key={project.slug} value={project.slug}>
+                    {project.name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
         </div>
       )}
       <Outlet />
@@ -33,8 +61,8 @@ export function ProjectFrame() {
   );
 }
 
-/** The project looked at last, or the first one. */
-export function FirstProject({ page }: { page: "runs" | "checkpoints" }) {
+/** The same page of the project looked at last, or of the first one. */
+export function FirstProject({ page }: { page: PageName }) {
   const projects = useMe().data?.projects ?? [];
   const last = localStorage.getItem(LAST);
   const project = projects.find((each) => each.slug === last) ?? projects[0];

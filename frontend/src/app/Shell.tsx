@@ -6,7 +6,8 @@ import type { Me } from "../api/types";
 import { ErrorNotice, Loading } from "../components/ErrorNotice";
 import { Icon } from "../components/Icon";
 import { SignInPage } from "../features/signin/SignInPage";
-import { t } from "../texts/en";
+import { t } from "../texts";
+import { PAGES, entry, pageOf } from "./areas";
 import { THEMES, applyTheme, storedTheme } from "./theme";
 
 export function Shell() {
@@ -35,13 +36,13 @@ export function Shell() {
   );
 }
 
+const AREAS = ["labeling", "models", "quality", "project"] as const;
+
 function Header({ me }: { me: Me }) {
   const signOut = useSignOut();
   const { pathname } = useLocation();
-  const held = [me.role, ...me.projects.map((project) => project.role)];
-  const engineer = held.includes("engineer") || held.includes("admin");
-  /** Marks a section as current on all of its pages, which live under the project's address. */
-  const within = (section: string) => (pathname.split("/")[3] === section ? "page" : undefined);
+  const page = pageOf(pathname);
+  const here = page === null ? null : PAGES[page].area;
   return (
     <header className="shell-head">
       <Link to="/" className="brand">
@@ -52,22 +53,24 @@ function Header({ me }: { me: Me }) {
         <NavLink to="/" end>
           {t.nav.home}
         </NavLink>
-        {engineer && (
-          <Link to="/runs" aria-current={within("runs")}>
-            {t.nav.runs}
-          </Link>
-        )}
-        {engineer && (
-          <Link to="/checkpoints" aria-current={within("checkpoints")}>
-            {t.nav.checkpoints}
-          </Link>
-        )}
+        {AREAS.map((area) => {
+          const first = entry(area, me);
+          return (
+            first !== null && (
+              <Link key={area} to={`/${first}`} aria-current={here === area ? "page" : undefined}>
+                {t.nav.area[area]}
+              </Link>
+            )
+          );
+        })}
         {me.role === "admin" && <NavLink to="/projects">{t.nav.projects}</NavLink>}
         {me.role === "admin" && <NavLink to="/people">{t.nav.people}</NavLink>}
       </nav>
       <div className="shell-person">
         <ThemeButton />
-        <span className="shell-name">{me.name || me.username}</span>
+        <NavLink to="/account" className="shell-name">
+          {me.name || me.username}
+        </NavLink>
         <button type="button" className="button small quiet" onClick={() => signOut.mutate()}>
           {t.nav.signOut}
         </button>

@@ -4,16 +4,8 @@ import { Link, useParams, useSearchParams } from "react-router";
 import type { Answer, TaskKind } from "../api/types";
 import { useNextTask } from "../api/work";
 import { ErrorNotice, Loading } from "../components/ErrorNotice";
-import { ComparisonScreen } from "../features/comparison/ComparisonScreen";
-import { DemonstrationScreen } from "../features/demonstration/DemonstrationScreen";
-import { RankingScreen } from "../features/ranking/RankingScreen";
-import { t } from "../texts/en";
-
-const SCREENS = {
-  ranking: RankingScreen,
-  demonstration: DemonstrationScreen,
-  comparison: ComparisonScreen,
-} as const;
+import { t } from "../texts";
+import { SCREENS } from "./screens";
 
 export function WorkPage() {
   const { slug = "" } = useParams();

@@ -5,6 +5,7 @@ import "./styles/controls.css";
 import "./styles/shell.css";
 import "./styles/work.css";
 import "./styles/pages.css";
+import "./styles/playground.css";
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -12,10 +13,12 @@ import { RouterProvider } from "react-router";
 import { ApiError, asApiError } from "../api/client";
 import { ME } from "../api/session";
 import { ErrorBoundary } from "./ErrorBoundary";
+import { chosenLanguage, speak } from "../texts";
 import { router } from "./routes";
 import { applyTheme, storedTheme } from "./theme";
 
 applyTheme(storedTheme());
+await speak(chosenLanguage());
 
 /** A session that ended shows the sign-in page, whichever request found out. */
 function onError(error: unknown): void {

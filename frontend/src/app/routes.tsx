@@ -1,9 +1,9 @@
-/** Every page and who may see it. What labelers do not need loads when somebody opens it. */
+/** Every page and who may see it. What labelers do not need at once loads when somebody opens it. */
 import { type ComponentType, createElement } from "react";
-import { createBrowserRouter } from "react-router";
-import type { Role } from "../api/types";
+import { type RouteObject, createBrowserRouter } from "react-router";
 import { Loading } from "../components/ErrorNotice";
 import { HomePage } from "../features/home/HomePage";
+import { PAGES, type PageName } from "./areas";
 import { RouteError } from "./ErrorBoundary";
 import { NotFound } from "./NotFound";
 import { OnlyFor } from "./OnlyFor";
@@ -11,15 +11,31 @@ import { FirstProject, ProjectFrame } from "./ProjectFrame";
 import { Shell } from "./Shell";
 import { WorkPage } from "./WorkPage";
 
-const ENGINEERS: Role[] = ["engineer", "admin"];
-const ADMINS: Role[] = ["admin"];
-
-function lazily<Name extends string>(load: () => Promise<Record<Name, ComponentType>>, name: Name) {
-  return async () => {
-    const page = (await load())[name];
-    return { element: createElement(page) };
-  };
+function lazily<Name extends string>(
+  path: string,
+  load: () => Promise<Record<Name, ComponentType>>,
+  name: Name,
+): RouteObject {
+  return { path, lazy: async () => ({ element: createElement((await load())[name]) }) };
 }
+
+const answers = () => import("../features/answers/pages");
+const runs = () => import("../features/runs/pages");
+const checkpoints = () => import("../features/checkpoints/CheckpointsPage");
+const rounds = () => import("../features/rounds/RoundsPage");
+const rollouts = () => import("../features/rollouts/RolloutsPage");
+const playground = () => import("../features/playground/pages");
+const quality = () => import("../features/quality/pages");
+const data = () => import("../features/data/DataPage");
+const projects = () => import("../features/projects/pages");
+const people = () => import("../features/people/PeoplePage");
+const account = () => import("../features/account/AccountPage");
+
+/** A page of whichever project one looked at last. */
+const shortcuts: RouteObject[] = (Object.keys(PAGES) as PageName[]).map((page) => ({
+  path: `/${page}`,
+  element: <FirstProject page={page} />,
+}));
 
 export const router = createBrowserRouter([
   {
@@ -29,43 +45,36 @@ export const router = createBrowserRouter([
     children: [
       { path: "/", element: <HomePage /> },
       { path: "/p/:slug/work", element: <WorkPage /> },
+      lazily("/account", account, "AccountPage"),
+      ...shortcuts,
       {
-        element: <OnlyFor roles={ENGINEERS} />,
+        path: "/p/:slug",
+        element: <ProjectFrame />,
         children: [
-          { path: "/runs", element: <FirstProject page="runs" /> },
-          { path: "/checkpoints", element: <FirstProject page="checkpoints" /> },
-          {
-            path: "/p/:slug",
-            element: <ProjectFrame />,
-            children: [
-              { path: "runs", lazy: lazily(() => import("../features/runs/RunsPage"), "RunsPage") },
-              { path: "runs/new", lazy: lazily(() => import("../features/runs/NewRunPage"), "NewRunPage") },
-              { path: "runs/:id", lazy: lazily(() => import("../features/runs/RunPage"), "RunPage") },
-              {
-                path: "checkpoints",
-                lazy: lazily(() => import("../features/checkpoints/CheckpointsPage"), "CheckpointsPage"),
-              },
-              {
-                path: "checkpoints/:id",
-                lazy: lazily(() => import("../features/checkpoints/CheckpointsPage"), "CheckpointPage"),
-              },
-            ],
-          },
+          lazily("mine", answers, "HistoryPage"),
+          lazily("answers/:id", answers, "AnswerPage"),
+          lazily("answers/:id/edit", () => import("./EditPage"), "EditPage"),
+          lazily("runs", runs, "RunsPage"),
+          lazily("runs/new", runs, "NewRunPage"),
+          lazily("runs/overlay", runs, "OverlayPage"),
+          lazily("runs/:id", runs, "RunPage"),
+          lazily("rounds", rounds, "RoundsPage"),
+          lazily("checkpoints", checkpoints, "CheckpointsPage"),
+          lazily("checkpoints/:id", checkpoints, "CheckpointPage"),
+          lazily("rollouts", rollouts, "RolloutsPage"),
+          lazily("playground", playground, "PlaygroundPage"),
+          lazily("tokens", playground, "TokensPage"),
+          lazily("quality", quality, "QualityPage"),
+          lazily("statistics", quality, "StatisticsPage"),
+          lazily("review", quality, "ReviewPage"),
+          lazily("data", data, "DataPage"),
+          lazily("settings", projects, "ProjectPage"),
+          lazily("audit", projects, "AuditPage"),
         ],
       },
       {
-        element: <OnlyFor roles={ADMINS} />,
-        children: [
-          {
-            path: "/projects",
-            lazy: lazily(() => import("../features/projects/ProjectsPage"), "ProjectsPage"),
-          },
-          {
-            path: "/projects/:slug",
-            lazy: lazily(() => import("../features/projects/ProjectPage"), "ProjectPage"),
-          },
-          { path: "/people", lazy: lazily(() => import("../features/people/PeoplePage"), "PeoplePage") },
-        ],
+        element: <OnlyFor roles={["admin"]} />,
+        children: [lazily("/projects", projects, "ProjectsPage"), lazily("/people", people, "PeoplePage")],
       },
       { path: "*", element: <NotFound /> },
     ],

@@ -1,6 +1,6 @@
 /** A prompt: the whole conversation, system and tool turns included. */
 import type { Message } from "../api/types";
-import { t } from "../texts/en";
+import { t } from "../texts";
 import { Markdown } from "./Markdown";
 
 export function Conversation({ messages, plain = false }: { messages: Message[]; plain?: boolean }) {

@@ -1,5 +1,5 @@
 import { asApiError } from "../api/client";
-import { t } from "../texts/en";
+import { t } from "../texts";
 
 /** What went wrong, in the server's own sentence, and a way to try again. */
 export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: () => void }) {

@@ -1,5 +1,5 @@
 /** Shares with their 95 % intervals on one common scale, so that overlap is seen at a glance. */
-import { t } from "../texts/en";
+import { t } from "../texts";
 import { percent } from "./format";
 
 export interface Estimate {
@@ -11,10 +11,18 @@ export interface Estimate {
   kind?: "main" | "baseline" | "ceiling";
 }
 
-export function Intervals({ estimates, from, to }: { estimates: Estimate[]; from: number; to: number }) {
+export function Intervals(props: {
+  estimates: Estimate[];
+  from: number;
+  to: number;
+  /** Name, bar and number one below the other, for a column. */
+  narrow?: boolean;
+}) {
+  const { estimates, from, to, narrow = false } = props;
+  if (estimates.length === 0) return null;
   const at = (value: number) => `${(100 * (Math.min(Math.max(value, from), to) - from)) / (to - from)}%`;
   return (
-    <dl className="intervals">
+    <dl className={narrow ? "intervals narrow" : "intervals"}>
       {estimates.map(({ label, value, low, high, kind }) => (
         <div key={label} className={`interval interval-${kind ?? "main"}`}>
           <dt>{label}</dt>

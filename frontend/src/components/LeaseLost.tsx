@@ -1,6 +1,6 @@
 import { useRef, useState } from "react";
 import type { ApiError } from "../api/client";
-import { t } from "../texts/en";
+import { t } from "../texts";
 
 /** Refusals after which nothing more can be done about this task. */
 const FINAL = ["lease_lost", "lease_unknown", "already_answered", "already_skipped", "project_closed"];

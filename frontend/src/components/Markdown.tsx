@@ -6,7 +6,7 @@ import { memo, useState } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import rehypeSanitize, { defaultSchema } from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
-import { t } from "../texts/en";
+import { t } from "../texts";
 import { Dialog } from "./Dialog";
 import { pieces, rehypeInvisible, rehypeRawAsText, spelledOut } from "./invisible";
 

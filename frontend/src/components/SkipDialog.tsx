@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { t } from "../texts/en";
+import { t } from "../texts";
 import { Dialog } from "./Dialog";
 import { Field } from "./Field";
 

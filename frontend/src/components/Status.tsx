@@ -1,5 +1,5 @@
 import type { SavingState } from "../api/draft";
-import { t } from "../texts/en";
+import { t } from "../texts";
 
 export function SavingNote({ state }: { state: SavingState }) {
   return (

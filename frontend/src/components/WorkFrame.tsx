@@ -4,7 +4,7 @@ import type { ApiError } from "../api/client";
 import type { Lease } from "../api/types";
 import type { SavingState } from "../api/draft";
 import { useRetrying } from "../api/work";
-import { t } from "../texts/en";
+import { t } from "../texts";
 import { Dialog } from "./Dialog";
 import { ErrorNotice } from "./ErrorNotice";
 import { LeaseLost, endsTask } from "./LeaseLost";
@@ -72,9 +72,20 @@ export function WorkFrame(props: {
           </p>
         )}
         <div className="work-foot-row">
-          <button type="button" className="button quiet" disabled={pending} onClick={() => setDialog("skip")}>
-            {t.work.skip}
-          </button>
+          {lease.revises === undefined ? (
+            <button
+              type="button"
+              className="button quiet"
+              disabled={pending}
+              onClick={() => setDialog("skip")}
+            >
+              {t.work.skip}
+            </button>
+          ) : (
+            <button type="button" className="button quiet" disabled={pending} onClick={props.onLeave}>
+              {t.common.cancel}
+            </button>
+          )}
           <span className="work-status" role="status">
             {pending ? t.work.sending : status}
           </span>

@@ -4,7 +4,7 @@ import type { Checkpoint } from "../../api/types";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { dateTime } from "../../components/format";
 import { Badge } from "../../components/Status";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { LineageGraph } from "./LineageGraph";
 
 export function CheckpointsPage() {

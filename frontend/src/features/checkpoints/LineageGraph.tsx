@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import type { Lineage } from "../../api/types";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { type Placed, grouped, place } from "./layers";
 
 const WIDTH = 176;

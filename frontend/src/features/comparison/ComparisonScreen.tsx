@@ -11,7 +11,7 @@ import type { TaskScreenProps } from "../../components/TaskScreen";
 import { useActiveTime } from "../../components/useActiveTime";
 import { useKeys } from "../../components/useKeys";
 import { WorkFrame } from "../../components/WorkFrame";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { choiceOfKey, draftOf, type Choice } from "./comparison";
 
 export function ComparisonScreen({ lease, onAnswered, onSkipped, onLeave }: TaskScreenProps) {

@@ -10,7 +10,7 @@ import { Markdown } from "../../components/Markdown";
 import type { TaskScreenProps } from "../../components/TaskScreen";
 import { useActiveTime } from "../../components/useActiveTime";
 import { WorkFrame } from "../../components/WorkFrame";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { draftOf, isSameText } from "./demonstration";
 
 export function DemonstrationScreen({ lease, onAnswered, onSkipped, onLeave }: TaskScreenProps) {

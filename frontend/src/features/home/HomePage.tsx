@@ -8,7 +8,7 @@ import { useProject } from "../../api/projects";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Markdown } from "../../components/Markdown";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 const KINDS: TaskKind[] = ["ranking", "demonstration", "comparison"];
 

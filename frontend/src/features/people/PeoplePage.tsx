@@ -4,7 +4,7 @@ import type { Person, Role } from "../../api/types";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
 import { Badge } from "../../components/Status";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 const ROLES: Role[] = ["labeler", "reviewer", "engineer", "admin"];
 

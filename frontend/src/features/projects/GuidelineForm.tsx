@@ -3,7 +3,7 @@ import { useNewGuideline } from "../../api/projects";
 import type { Project } from "../../api/types";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 /** Guidelines are never changed: each save is a new version, and answers name the one they followed. */
 export function GuidelineForm({ project }: { project: Project }) {

@@ -3,7 +3,7 @@ import { useAddMember, useMembers, useRemoveMember } from "../../api/projects";
 import type { Role } from "../../api/types";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 const ROLES: Role[] = ["labeler", "reviewer", "engineer", "admin"];
 

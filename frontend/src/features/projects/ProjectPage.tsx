@@ -4,9 +4,8 @@ import { useProject } from "../../api/projects";
 import { useProgress } from "../../api/work";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { number } from "../../components/format";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { GuidelineForm } from "./GuidelineForm";
-import { ImportForm } from "./ImportForm";
 import { Members } from "./Members";
 import { SettingsForm } from "./SettingsForm";
 
@@ -24,7 +23,6 @@ export function ProjectPage() {
           <SettingsForm key={`settings-${slug}`} project={project.data} />
           <GuidelineForm key={`guideline-${project.data.guideline?.version ?? 0}`} project={project.data} />
           <Members slug={slug} />
-          <ImportForm slug={slug} />
         </>
       )}
     </div>

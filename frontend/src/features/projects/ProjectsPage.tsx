@@ -4,7 +4,7 @@ import { useCreateProject, useProjects } from "../../api/projects";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
 import { Badge } from "../../components/Status";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 export function ProjectsPage() {
   const projects = useProjects();
@@ -18,7 +18,7 @@ export function ProjectsPage() {
         <ul className="list">
           {projects.data.map((project) => (
             <li key={project.slug}>
-              <Link to={`/projects/${project.slug}`}>{project.name}</Link>
+              <Link to={`/p/${project.slug}/settings`}>{project.name}</Link>
               <span className="muted"> {project.description}</span>
               <Badge tone={project.status === "open" ? "good" : "quiet"}>{t.words(project.status)}</Badge>
             </li>
@@ -46,7 +46,7 @@ function NewProject() {
         event.preventDefault();
         create.mutate(
           { slug: address, name, description },
-          { onSuccess: (project) => void navigate(`/projects/${project.slug}`) },
+          { onSuccess: (project) => void navigate(`/p/${project.slug}/settings`) },
         );
       }}
     >

@@ -3,7 +3,7 @@ import { useUpdateProject } from "../../api/projects";
 import type { Project } from "../../api/types";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { NUMBERS, SWITCHES, changesOf, formOf } from "./settings";
 
 /** Sends only what changed, so that two admins do not undo each other. */

@@ -13,7 +13,7 @@ import {
   useSensors,
 } from "@dnd-kit/core";
 import { type Dispatch, Fragment, type ReactNode, useMemo, useState } from "react";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { type Box, targetAt, type Target } from "./dropTarget";
 import type { Board, Rules } from "./ranking";
 import type { Action } from "./state";

@@ -3,7 +3,7 @@ import type { ResponseItem } from "../../api/types";
 import { Dialog } from "../../components/Dialog";
 import { diffWords } from "../../components/diff";
 import { spelledOut } from "../../components/invisible";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 /** What one response says and another does not, word by word. */
 export function CompareDialog({ responses, onClose }: { responses: ResponseItem[]; onClose: () => void }) {

@@ -1,6 +1,6 @@
 import type { TaskSettings } from "../../api/types";
 import { Field } from "../../components/Field";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import type { Notes } from "./ranking";
 
 /** Why, and how sure: asked once for the whole ranking, where the project asks. */

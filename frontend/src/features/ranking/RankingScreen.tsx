@@ -9,7 +9,7 @@ import type { TaskScreenProps } from "../../components/TaskScreen";
 import { useActiveTime } from "../../components/useActiveTime";
 import { useKeys } from "../../components/useKeys";
 import { WorkFrame } from "../../components/WorkFrame";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { BoardView } from "./Board";
 import { CompareDialog } from "./CompareDialog";
 import { commandOf } from "./keys";

@@ -4,7 +4,7 @@ import { type Dispatch, useEffect, useRef } from "react";
 import type { ResponseItem, TaskSettings } from "../../api/types";
 import { Icon, type IconName } from "../../components/Icon";
 import { Markdown } from "../../components/Markdown";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { type Board, type Notes, rankOf, tierOf, zoneOf } from "./ranking";
 import type { Action } from "./state";
 

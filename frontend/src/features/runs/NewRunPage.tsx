@@ -6,7 +6,7 @@ import { useRun, useRunKinds, useStartRun } from "../../api/runs";
 import type { Run, RunKind, RunOption } from "../../api/types";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 import { RunInputField } from "./RunInputField";
 import { type Typed, defaults, rangeOf, toConfig } from "./runForm";
 

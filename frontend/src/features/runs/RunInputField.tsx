@@ -3,7 +3,7 @@ import { useInputs } from "../../api/runs";
 import type { Checkpoint, Corpus, RunInputRule, Snapshot } from "../../api/types";
 import { Field } from "../../components/Field";
 import { bytes, dateTime } from "../../components/format";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 const CHECKPOINTS = ["base", "policy", "reward_model"];
 

@@ -1,6 +1,6 @@
 import type { Run } from "../../api/types";
 import { Badge } from "../../components/Status";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 const TONES = {
   queued: "quiet",

@@ -1,6 +1,7 @@
 /** What of a report is drawn, and what is listed. */
 import type { Estimate } from "../../components/Interval";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
+import { bounds, isRecord } from "./rewardReport";
 
 type Report = Record<string, unknown>;
 
@@ -45,13 +46,4 @@ export function nested(report: Report): [string, unknown][] {
     ([name, value]) =>
       typeof value === "object" && value !== null && !name.endsWith("_ci") && name !== "ceiling",
   );
-}
-
-function bounds(interval: unknown): { low: number | null; high: number | null } {
-  const [low, high] = Array.isArray(interval) ? (interval as unknown[]) : [];
-  return typeof low === "number" && typeof high === "number" ? { low, high } : { low: null, high: null };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -47,3 +47,42 @@ export function toSeries(rows: readonly MetricRow[]): Series[] {
     return { name, steps: sorted.map(([step]) => step), values: sorted.map(([, value]) => value) };
   });
 }
+
+/**
+ * Exponential moving average with the start's bias taken out, as in Adam (Kingma & Ba 2015, section 3).
+ *
+ * `weight` in [0, 1) is how much of the past stays; 0 changes nothing. Values are shown, never stored.
+ */
+export function smoothed(values: readonly number[], weight: number): number[] {
+  let mean = 0;
+  let past = 1;
+  return values.map((value) => {
+    mean = weight * mean + (1 - weight) * value;
+    past *= weight;
+    return mean / (1 - past);
+  });
+}
+
+/** One entry a measure, with the series of each run or null where it has none; what all of them measure comes first. */
+export function overlaid(
+  runs: readonly (readonly MetricRow[])[],
+): { name: string; series: (Series | null)[] }[] {
+  const each = runs.map((rows) => byImportance(toSeries(rows)));
+  const names = [...new Set(each.flatMap((series) => series.map(({ name }) => name)))];
+  const found = names.map((name) => ({
+    name,
+    series: each.map((series) => series.find((one) => one.name === name) ?? null),
+  }));
+  const shared = ({ series }: (typeof found)[number]) => series.filter((one) => one !== null).length;
+  return found.toSorted((a, b) => shared(b) - shared(a));
+}
+
+/** Settings in which the runs are not all alike. */
+export function differences(
+  configs: readonly Readonly<Record<string, unknown>>[],
+): { name: string; values: unknown[] }[] {
+  const names = [...new Set(configs.flatMap((config) => Object.keys(config)))];
+  return names
+    .map((name) => ({ name, values: configs.map((config) => config[name]) }))
+    .filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
+}

@@ -3,7 +3,7 @@ import { asApiError } from "../../api/client";
 import { useSignIn } from "../../api/session";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
-import { t } from "../../texts/en";
+import { t } from "../../texts";
 
 export function SignInPage() {
   const [username, setUsername] = useState("");

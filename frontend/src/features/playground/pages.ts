@@ -1,0 +1,2 @@
+export { PlaygroundPage } from "./PlaygroundPage";
+export { TokensPage } from "./TokensPage";

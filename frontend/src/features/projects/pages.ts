@@ -1,0 +1,3 @@
+export { AuditPage } from "./AuditPage";
+export { ProjectPage } from "./ProjectPage";
+export { ProjectsPage } from "./ProjectsPage";

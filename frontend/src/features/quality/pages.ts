@@ -1,0 +1,3 @@
+export { QualityPage } from "./QualityPage";
+export { ReviewPage } from "./ReviewPage";
+export { StatisticsPage } from "./StatisticsPage";

@@ -1,0 +1,4 @@
+export { NewRunPage } from "./NewRunPage";
+export { OverlayPage } from "./OverlayPage";
+export { RunPage } from "./RunPage";
+export { RunsPage } from "./RunsPage";
