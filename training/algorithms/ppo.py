@@ -260,7 +260,8 @@ def accumulate(
                     totals["value_clip_fraction"] += found.clipped
                 loss.backward()
     if parallel.size() > 1:
-        trained = [weight for name in {n for w in passes for n in w} for weight in learner.learning[name].values()]
+        names = [name for name in learner.learning if any(name in wanted for wanted in passes)]
+        trained = [weight for name in names for weight in learner.learning[name].values()]
         for weight in trained:
             weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
         parallel.add_up([*(weight.grad for weight in trained), *totals.values()])
