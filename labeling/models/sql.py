@@ -7,6 +7,7 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,10 @@ from django.db.models import DateTimeField, JSONField, Model, UUIDField
 
 # (vendor, model, column names) -> (the statement up to VALUES, the placeholders of one row, its columns)
 _inserts: dict[tuple[str, type[Model], tuple[str, ...]], tuple[str, str, list["_Column"]]] = {}
+
+
+# The changes of a batch that is open; None: there is none.
+_gathered: ContextVar[list[tuple[str, Sequence[Any]]] | None] = ContextVar("gathered", default=None)
 
 
 class _Column(NamedTuple):
@@ -45,13 +50,22 @@ def writing() -> Iterator[None]:
 
 @contextmanager
 def batch() -> Iterator[None]:
-    """Send the statements within, whose results nobody reads, in one round trip where the database is a server."""
+    """Send the changes within, whose results nobody reads, as one statement where the database is a server.
+
+    They must touch different rows: none of them sees what the others do.
+    """
     if is_sqlite():
         yield
-    else:
-        connection.ensure_connection()
-        with connection.connection.pipeline():
-            yield
+        return
+    gathered: list[tuple[str, Sequence[Any]]] = []
+    outer = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(outer)
+    parts = ", ".join(f"part{number} AS ({statement})" for number, (statement, _) in enumerate(gathered))
+    with cursor() as opened:
+        opened.execute(f"WITH {parts} SELECT 1", [value for _, values in gathered for value in values])
 
 
 def cursor() -> Any:
@@ -70,22 +84,26 @@ def cursor() -> Any:
 
 
 def first(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    with cursor() as open_cursor:
-        open_cursor.execute(statement, values)
-        return open_cursor.fetchone()
+    with cursor() as opened:
+        opened.execute(statement, values)
+        return opened.fetchone()
 
 
 def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with cursor() as open_cursor:
-        open_cursor.execute(statement, values)
-        return open_cursor.fetchall()
+    with cursor() as opened:
+        opened.execute(statement, values)
+        return opened.fetchall()
 
 
 def change(statement: str, values: Sequence[Any]) -> int:
-    """How many rows were changed."""
-    with cursor() as open_cursor:
-        open_cursor.execute(statement, values)
-        return open_cursor.rowcount
+    """How many rows were changed; within a batch, 0, because that is not known yet."""
+    gathered = _gathered.get()
+    if gathered is not None:
+        gathered.append((statement, values))
+        return 0
+    with cursor() as opened:
+        opened.execute(statement, values)
+        return int(opened.rowcount)
 
 
 def insert(model: type[Model], **values: Any) -> int:
@@ -93,9 +111,9 @@ def insert(model: type[Model], **values: Any) -> int:
     names = tuple(values)
     start, marks, columns = _insert(model, names)
     row = _row(columns, values)
-    with cursor() as open_cursor:
-        open_cursor.execute(f"{start} ({marks}) RETURNING id", row)
-        return int(open_cursor.fetchone()[0])
+    with cursor() as opened:
+        opened.execute(f"{start} ({marks}) RETURNING id", row)
+        return int(opened.fetchone()[0])
 
 
 def add(model: type[Model], **values: Any) -> None:
@@ -107,8 +125,7 @@ def insert_many(model: type[Model], many: Sequence[dict[str, Any]]) -> None:
     """Insert rows that give the same names, in one statement."""
     start, marks, columns = _insert(model, tuple(many[0]))
     flat = [value for values in many for value in _row(columns, values)]
-    with cursor() as open_cursor:
-        open_cursor.execute(f"{start} {', '.join([f'({marks})'] * len(many))}", flat)
+    change(f"{start} {', '.join([f'({marks})'] * len(many))}", flat)
 
 
 def is_sqlite() -> bool:
