@@ -34,11 +34,29 @@ class AgreementNumbers(s.Serializer):
     reasons = s.DictField(child=s.CharField(), help_text="why, by the name of each number that is null")
 
 
+class Share(s.Serializer):
+    answers = s.IntegerField()
+    agreeing_pairs = s.IntegerField()
+    decided_pairs = s.IntegerField()
+    share = number("agreeing pairs / decided pairs, 0 to 1; null: no pair was decided")
+    interval = interval("95 %, by bootstrap over answers; null: it needs two answers that decide a pair")
+
+
+class AnchorDrift(s.Serializer):
+    run = s.UUIDField(help_text="whose rollouts the anchors accompanied")
+    first_answer_at = s.DateTimeField()
+    items = s.IntegerField()
+    answers = s.IntegerField()
+    own = Share(help_text="with the same labeler's earlier answers; below the self-consistency, people have changed")
+    others = Share(help_text="with other labelers' earlier answers")
+
+
 class Reliability(s.Serializer):
     items_used = s.IntegerField()
     items = s.IntegerField(help_text="that have a ranking; where there are too many, a random part is used")
     rankings_used = s.IntegerField()
     draws = s.IntegerField(help_text="of each item's latent qualities")
+    noise = number("largest part of a variance that is due to the draws, 0 to 1")
     effective_draws = number("how many equally weighted draws they are worth, mean over items")
     converged = s.BooleanField(allow_null=True)
     seed = s.IntegerField()
@@ -49,6 +67,9 @@ class Reliability(s.Serializer):
 class Agreement(MeasurementState):
     agreement = AgreementNumbers(allow_null=True)
     reliability = Reliability(allow_null=True)
+    gold = Share(allow_null=True, help_text="answers to gold items, against their known order")
+    self_consistency = Share(allow_null=True, help_text="answers to blind repeats, against the labeler's first answer")
+    anchors = AnchorDrift(many=True, allow_null=True, help_text="items ranked again beside a later run's")
 
 
 FINDINGS = ["reads", "unsure", "guesses", "reverses"]
@@ -74,6 +95,8 @@ class LabelerQuality(s.Serializer):
     weight = number("of their rankings in training, 0 to 1; null: no labeler's reliability is known")
     agreement = AgreementNumbers(help_text="with others who ranked the same items")
     reliability = LabelerReliability()
+    gold = Share()
+    self_consistency = Share()
 
 
 class ItemAgreement(s.Serializer):

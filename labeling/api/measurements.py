@@ -28,11 +28,11 @@ class Agreement(APIView):
         """How far people who ranked the same responses agree, and how sure that is. Null is undefined."""
         project = access.require(user=user(request), slug=slug, action="view_answers").project
         newest = measured.newest(project=project)
+        names = ("agreement", "reliability", "gold", "self_consistency", "anchors")
         return Response(
             {
                 **measured.state(project=project, measurement=newest),
-                "agreement": measured.part(newest, "agreement"),
-                "reliability": measured.part(newest, "reliability"),
+                **{name: measured.part(newest, name) for name in names},
             }
         )
 

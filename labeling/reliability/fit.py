@@ -24,7 +24,7 @@ from labeling.reliability.choices import Floats, Ranking, Table
 DRAWS = 128  # of each item's qualities, to begin with
 MORE = 4  # times as many draws while these leave more than NOISE of a variance
 NOISE = 0.05
-MOST_DRAWS, MOST_NUMBERS = 2_048, 20_000_000  # of draws per item, and of all qualities drawn
+MOST_DRAWS, MOST_NUMBERS = 512, 20_000_000  # of draws per item, and of all qualities drawn
 INFLATION = 1.25  # of the draws' variance over the curvature at the mode; narrower, weights could grow without bound
 # Normal priors of each labeler's strength and bias: wide, they keep a labeler of few answers finite.
 STRENGTH_PRIOR, BIAS_PRIOR = (1.0, 3.0), (0.0, 2.0)  # mean, standard deviation
@@ -79,7 +79,6 @@ class _Sums:
     value: float
     slope: Floats
     information: Floats
-    complete: Floats  # the information if the qualities were known: always positive
     noise: Floats  # covariance of the slope over other draws
     effective: float
 
@@ -105,7 +104,7 @@ def _fit(rankings: Sequence[Ranking], theta: Floats, *, seed: int, draws: int) -
             _place(block, theta)
         before = theta
         theta, sums = _climb(blocks, theta)
-        inverse = _inverse(sums.information if _is_positive(sums.information) else sums.complete)
+        inverse = _inverse(_positive(sums.information, turn_upward=False))
         converged = bool((np.abs(theta - before) < SETTLED * np.sqrt(np.diag(inverse))).all())
         if converged:
             break
@@ -122,7 +121,7 @@ def _climb(blocks: Sequence[_Block], theta: Floats) -> tuple[Floats, _Sums]:
     """Newton's method with the draws as they are; halves a step that does not rise."""
     sums = _evaluate(blocks, theta)
     for _ in range(STEPS):
-        information = sums.information if _is_positive(sums.information) else sums.complete
+        information = _positive(sums.information, turn_upward=True)
         step = np.linalg.solve(information, sums.slope)
         step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
         for _ in range(8):
@@ -180,7 +179,6 @@ def _evaluate(blocks: Sequence[_Block], theta: Floats) -> _Sums:
         value=float(-0.5 * (precision * distance**2).sum()),
         slope=-precision * distance,
         information=np.diag(precision),
-        complete=np.diag(precision),
         noise=np.zeros((len(theta), len(theta))),
         effective=0.0,
     )
@@ -209,7 +207,6 @@ def _add(sums: _Sums, block: _Block, theta: Floats) -> None:
     for first, second, column in ((strengths, strengths, 0), (strengths, biases, 1), (biases, strengths, 1),
                                   (biases, biases, 2)):  # fmt: skip
         np.add.at(known, (first, second), information[:, column])
-    sums.complete = sums.complete + known
     lost, noise = _missing(rows, found.slope - slope[:, :, None], weight, effective, len(theta))
     sums.information = sums.information + known - lost
     sums.noise += noise
@@ -235,5 +232,11 @@ def _inverse(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _is_positive(matrix: Floats) -> bool:
-    return bool(np.linalg.eigvalsh(matrix)[0] > 0)
+def _positive(matrix: Floats, *, turn_upward: bool) -> Floats:
+    """With no curvature below the priors' own, so a direction of which the rankings say nothing keeps the prior.
+
+    `turn_upward` takes curvatures by their size, so that a Newton step leaves a saddle instead of climbing to it.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    values = np.maximum(np.abs(values) if turn_upward else values, PRIOR_PRECISION.min())
+    return np.asarray((vectors * values) @ vectors.T)

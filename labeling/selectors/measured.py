@@ -80,7 +80,8 @@ def describe_item(row: SetMeasure) -> dict[str, Any]:
 
 def merged(*, rollout_set: RolloutSet, weighted: bool) -> dict[str, Any]:
     """All rankings of one item as one, and how far they agree; as of now."""
-    ((_, rankings),) = ranked.rankings(project=rollout_set.project, rollout_sets=[rollout_set.pk])
+    answers = ranked.independent(project=rollout_set.project)
+    ((_, rankings),) = ranked.rankings(answers, rollout_sets=[rollout_set.pk])
     places = [one.places for one in rankings]
     weights = _weights(rollout_set.project, rankings) if weighted else None
     order = merging.merge(places, weights)

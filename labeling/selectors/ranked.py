@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
@@ -24,14 +26,21 @@ class Ranked:
     who: Who
     places: dict[int, int]
     shown: list[int]
+    at: datetime
+    opened_for: UUID | None  # the run that an anchor accompanies; None: no anchor
+
+
+def of_purposes(*purposes: Purpose, project: Project) -> QuerySet[Answer]:
+    """The newest revision of every ranking and comparison that was asked for one of these purposes."""
+    return Answer.objects.filter(
+        project=project, kind__in=[Kind.RANKING, Kind.COMPARISON], replaced_by=None, rollout_set__isnull=False,
+        purpose__in=purposes,
+    )  # fmt: skip
 
 
 def independent(*, project: Project) -> QuerySet[Answer]:
-    """The newest revision of every ranking and comparison that counts as an opinion of its own."""
-    return Answer.objects.filter(
-        project=project, kind__in=[Kind.RANKING, Kind.COMPARISON], replaced_by=None, rollout_set__isnull=False,
-        purpose=Purpose.ORDINARY,
-    )  # fmt: skip
+    """Those that count as an opinion of their own, and that training may take."""
+    return of_purposes(Purpose.ORDINARY, project=project)
 
 
 def items_by_count(*, project: Project) -> tuple[list[int], list[int]]:
@@ -48,22 +57,24 @@ def sample(keys: Sequence[int], most: int, *, seed: int) -> list[int]:
     return list(keys) if len(keys) <= most else sorted(random.Random(seed).sample(keys, most))
 
 
-def rankings(*, project: Project, rollout_sets: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:
+def rankings(answers: QuerySet[Answer], *, rollout_sets: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:
     """(rollout set, its rankings in the order they came in), for sets in the order given."""
     for start in range(0, len(rollout_sets), CHUNK):
-        yield from _chunk(project, rollout_sets[start : start + CHUNK])
+        yield from _chunk(answers, rollout_sets[start : start + CHUNK])
 
 
-def _chunk(project: Project, keys: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:
-    answers = independent(project=project).filter(rollout_set__in=keys).order_by("id")
+def _chunk(answers: QuerySet[Answer], keys: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:
+    answers = answers.filter(rollout_set__in=keys).order_by("id")
     by_set: dict[int, list[Ranked]] = {key: [] for key in keys}
     places: dict[int, dict[int, int]] = {}
     shown: dict[int, tuple[list[str], list[int]]] = {}
-    for pk, rollout_set, labeler, origin, order in answers.values_list(
-        "pk", "rollout_set", "labeler", "origin", "order_shown"
+    for pk, rollout_set, labeler, origin, order, at, opened_for in answers.values_list(
+        "pk", "rollout_set", "labeler", "origin", "order_shown", "created_at", "task__opened_for"
     ):
         places[pk], shown[pk] = {}, (order, [])
-        by_set[rollout_set].append(Ranked((labeler, "" if labeler else origin), places[pk], shown[pk][1]))
+        by_set[rollout_set].append(
+            Ranked((labeler, "" if labeler else origin), places[pk], shown[pk][1], at, opened_for)
+        )
     rows = RankedResponse.objects.filter(answer__in=answers.values("pk")).values_list(
         "answer", "response", "response__uuid", "rank", "unacceptable"
     )

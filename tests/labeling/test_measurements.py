@@ -57,6 +57,7 @@ def test_before_the_first_measurement_everything_is_null(caller, rita, project):
     found = caller(rita).get(f"{P}/agreement").json()
     assert found == {
         "measured_at": None, "current": True, "measuring": False, "error": "", "agreement": None, "reliability": None,
+        "gold": None, "self_consistency": None, "anchors": None,
     }  # fmt: skip
     assert caller(rita).get(f"{P}/statistics").json()["statistics"] is None
     assert caller(rita).get(f"{P}/agreement/labelers").json()["results"] == []

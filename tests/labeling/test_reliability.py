@@ -8,11 +8,10 @@ import pytest
 from scipy import integrate
 from scipy.stats import norm
 
-from labeling.reliability import choices
+from labeling.reliability import choices, simulated
 from labeling.reliability.accuracy import pair_accuracy, pair_accuracy_error, weight
 from labeling.reliability.choices import Ranking
 from labeling.reliability.fit import _blocks, _evaluate, _place, fit
-from tests.labeling import simulated
 
 STRENGTH = np.array([2.5, 1.5, 1.0, 0.5, 0.0, 0.0])
 BIAS = np.array([0.0, 0.5, 1.5, 0.0, 0.0, 2.0])

@@ -1,12 +1,19 @@
 """Labelers of known strength and position bias who rank items of known quality, exactly as the model says."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from labeling.reliability.choices import Ranking
 
 
-def rankings(strength, bias, *, items, overlap, k, seed, grain=0.0):
-    """`grain` rounds what labelers perceive, so that near responses tie."""
+def rankings(
+    strength: Sequence[float], bias: Sequence[float], *, items: int, overlap: int, k: int, seed: int, grain: float = 0.0
+) -> list[Ranking]:
+    """`overlap` labelers, drawn anew for each item, rank its `k` responses.
+
+    `grain` rounds what they perceive, in units of the choice's noise, so that near responses tie.
+    """
     generator = np.random.default_rng(seed)
     made = []
     for item in range(items):
