@@ -101,6 +101,7 @@ class RankedResponse(JsonRecord):
     token_ids: tuple[int, ...] | None = None
     finish_reason: str = "stop"
     source: str = ""
+    seed: str = ""  # a whole number of any size; empty: not sampled by us
     flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -113,7 +114,8 @@ class RankingRecord(JsonRecord):
     """One labeler's best-to-worst order of the responses to one prompt; ties and gaps allowed.
 
     A preference pair is a ranking of two, so this one record also carries pairs and comparisons.
-    `group` is the same for all rankings of the same rollout set.
+    `group` is the same for all rankings of the same rollout set; `run` and `sampling` say how its rollouts were drawn.
+    `merged_from` maps the ids of the answers that were merged into this one to their labelers; empty: it is one's own.
     """
 
     id: str
@@ -126,6 +128,11 @@ class RankingRecord(JsonRecord):
     weight: float = 1.0
     guideline_version: int = 0
     order_shown: tuple[str, ...] = ()
+    active_ms: int | None = None  # time of work, pauses left out; null: not measured
+    selection_probability: float | None = None  # that the hand-out chose this item; null: imported, or merged
+    merged_from: dict[str, str] = field(default_factory=dict)
+    run: str = ""  # empty: no run of ours made the responses
+    sampling: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _one_of("split", self.split, SPLITS)

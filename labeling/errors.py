@@ -91,6 +91,11 @@ class ProjectClosed(Conflict):
     detail = "This project is closed; nothing is handed out or taken."
 
 
+class NotMeasured(Conflict):
+    code = "not_measured"
+    detail = "No labeler's reliability is known yet: have the project measured once several people rank the same items."
+
+
 class UnconfirmedDraft(Invalid):
     code = "same_as_draft"
     detail = "The reply is the policy's draft, unchanged. Confirm that it is ideal as it is."

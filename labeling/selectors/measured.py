@@ -1,18 +1,16 @@
 """What the newest measurement says, and how far behind the answers it is."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
+from labeling import errors
 from labeling.models.answers import Answer
 from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
 from labeling.models.projects import Project
 from labeling.models.prompts import RolloutSet
 from labeling.models.work import LabelingTask, Purpose
-from labeling.selectors import agreement, merging, ranked
-
-REASON = "nothing has been measured yet"
+from labeling.selectors import agreement, merging, ranked, weights
 
 
 def newest(*, project: Project) -> Measurement | None:
@@ -83,10 +81,13 @@ def merged(*, rollout_set: RolloutSet, weighted: bool) -> dict[str, Any]:
     answers = ranked.independent(project=rollout_set.project)
     ((_, rankings),) = ranked.rankings(answers, rollout_sets=[rollout_set.pk])
     places = [one.places for one in rankings]
-    weights = _weights(rollout_set.project, rankings) if weighted else None
-    order = merging.merge(places, weights)
+    reliability = weights.newest(project=rollout_set.project) if weighted else None
+    if weighted and reliability is None:
+        raise errors.NotMeasured
+    scales = [reliability.of(one.who) for one in rankings] if reliability else None
+    order = merging.merge(places, scales)
     responses = dict(rollout_set.responses.order_by("index").values_list("pk", "uuid"))
-    winner = merging.condorcet_winner(places, weights)
+    winner = merging.condorcet_winner(places, scales)
     item = agreement.of_item(places) if len(places) > 1 else None
     return {
         "rollout_set": rollout_set.uuid,
@@ -99,19 +100,3 @@ def merged(*, rollout_set: RolloutSet, weighted: bool) -> dict[str, Any]:
         "kendall_tau_b": item.kendall_tau_b if item else None,
         "krippendorff_alpha": item.krippendorff_alpha if item else None,
     }
-
-
-def weights(*, measurement: Measurement | None) -> dict[ranked.Who, float]:
-    """Of the labelers that the measurement knows."""
-    rows = LabelerMeasure.objects.filter(measurement=measurement).values_list("labeler", "origin", "weight")
-    return {(labeler, origin): weight for labeler, origin, weight in rows if weight is not None}
-
-
-def mean_weight(known: dict[ranked.Who, float]) -> float:
-    """What a labeler counts of whom nothing is known yet."""
-    return sum(known.values()) / len(known) if known else 1.0
-
-
-def _weights(project: Project, rankings: Sequence[ranked.Ranked]) -> list[float]:
-    known = weights(measurement=newest(project=project))
-    return [known.get(one.who, mean_weight(known)) for one in rankings]

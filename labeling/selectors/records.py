@@ -1,13 +1,12 @@
 """Annotations as the records that training reads, in the order in which they were given."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any
-from uuid import UUID
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
 
-from django.db.models import Prefetch, Q, QuerySet
-from django.utils.dateparse import parse_datetime
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from contracts.records import DemonstrationRecord, JsonRecord, Message, PromptRecord, RankingRecord
 from contracts.records import RankedResponse as RankedResponseRecord
@@ -16,53 +15,33 @@ from labeling.models.answers import Answer, RankedResponse
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
 from labeling.models.work import Kind, LabelingTask, Purpose
+from labeling.selectors import agreement, merging, ranked
+from labeling.selectors.filters import Filters
 
 CHUNK = 500
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Which annotations. None takes all."""
-
-    split: str | None = None  # train or heldout
-    since: datetime | None = None
-    until: datetime | None = None
-    labelers: list[str] | None = None  # usernames; imported answers have none and are left out
-    without_labelers: list[str] | None = None
-    imported: bool | None = None  # True: only imported ones; False: only our labelers'
-    late: bool | None = None
-    sources: list[UUID] | None = None  # at least one response is of one of these
-    runs: list[UUID] | None = None  # rollout sets of these runs
-    limit: int | None = None  # the first so many
+Weigh = Callable[[Answer], float]
 
 
-def parse_filters(plain: dict[str, Any]) -> Filters:
-    """Checked filters; refuses unknown names and wrong types."""
-    problems: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    known = {f.name: str(f.type) for f in fields(Filters)}
-    for name, value in plain.items():
-        if name not in known:
-            problems[name] = f"unknown filter; known are {', '.join(known)}"
-        elif value is not None:
-            try:
-                values[name] = _value(known[name], value)
-            except (ValueError, TypeError) as error:
-                problems[name] = str(error)
-    if values.get("split") not in (None, *Prompt.Split.values):
-        problems["split"] = "must be train or heldout"
-    if problems:
-        raise errors.Invalid("A filter is wrong.", code="bad_filter", fields=problems)
-    return Filters(**values)
+def unweighted(_: Answer) -> float:
+    return 1.0
 
 
-def records(*, project: Project, kind: str, filters: Filters) -> Iterator[JsonRecord]:
+def records(*, project: Project, kind: str, filters: Filters, weigh: Weigh = unweighted) -> Iterator[JsonRecord]:
+    """`weigh` gives each ranking its weight. Checks its arguments when called, not when the first row is asked for."""
+    ranking_only = ("weights", "merge", "min_agreement", "min_rankings")
+    if kind != "rankings" and (given := [name for name in ranking_only if getattr(filters, name) is not None]):
+        raise errors.Invalid(code="bad_filter", fields={given[0]: f"is for rankings, not for {kind}"})
     if kind == "prompts":
         return prompts(project=project, filters=filters)
     if kind == "demonstrations":
         return demonstrations(project=project, filters=filters)
+    if kind == "rankings" and filters.merge == "merged":
+        return merged_rankings(project=project, filters=filters, weigh=weigh)
     if kind == "rankings":
-        return rankings(project=project, filters=filters)
+        return rankings(project=project, filters=filters, weigh=weigh)
     raise errors.Invalid(fields={"kind": "must be prompts, demonstrations or rankings"})
 
 
@@ -92,23 +71,126 @@ def demonstrations(*, project: Project, filters: Filters) -> Iterator[Demonstrat
         )
 
 
-def rankings(*, project: Project, filters: Filters) -> Iterator[RankingRecord]:
-    rows = _answers(project, filters, [Kind.RANKING, Kind.COMPARISON]).select_related("rollout_set")
-    ranked = RankedResponse.objects.select_related("response__source").order_by("response__index")
-    rows = rows.prefetch_related(Prefetch("ranked", queryset=ranked))
-    for row in rows[: filters.limit].iterator(chunk_size=CHUNK):
-        assert row.rollout_set is not None
-        yield RankingRecord(
-            id=str(row.uuid),
-            prompt_id=str(row.prompt.uuid),
-            group=str(row.rollout_set.uuid),
-            prompt=messages(row.prompt.messages),
-            responses=tuple(_ranked_response(one) for one in row.ranked.all()),
-            split=row.prompt.split,
-            labeler=_labeler(row),
-            guideline_version=row.guideline.version if row.guideline else 0,
-            order_shown=tuple(row.order_shown),
-        )
+def rankings(*, project: Project, filters: Filters, weigh: Weigh = unweighted) -> Iterator[RankingRecord]:
+    rows = with_responses(_ranked(project, filters)).iterator(chunk_size=CHUNK)
+    found = (row for chunk in _chunks(rows) for row in _agreed(project, filters, chunk))
+    for row in islice(found, filters.limit):
+        yield _ranking(row, weigh(row))
+
+
+def merged_rankings(*, project: Project, filters: Filters, weigh: Weigh = unweighted) -> Iterator[RankingRecord]:
+    """One ranking per rollout set, in the order of the sets."""
+    rows = _ranked(project, filters)
+    keys = list(rows.order_by("rollout_set").values_list("rollout_set", flat=True).distinct())
+    found = (answers for chunk in _chunks(keys) for answers in _by_set(project, filters, rows, chunk))
+    for answers in islice(found, filters.limit):
+        yield _merged(answers, [weigh(row) for row in answers] if filters.weights == "reliability" else None)
+
+
+def _by_set(project: Project, filters: Filters, rows: QuerySet[Answer], keys: list[int]) -> Iterator[list[Answer]]:
+    by_set: dict[int, list[Answer]] = {}
+    for row in _agreed(project, filters, list(with_responses(rows.filter(rollout_set__in=keys)))):
+        by_set.setdefault(row.rollout_set_id or 0, []).append(row)
+    yield from (by_set[key] for key in sorted(by_set))
+
+
+def with_responses(rows: QuerySet[Answer]) -> QuerySet[Answer]:
+    responses = RankedResponse.objects.select_related("response__source").order_by("response__index")
+    return rows.select_related("rollout_set", "lease").prefetch_related(Prefetch("ranked", queryset=responses))
+
+
+def _ranking(row: Answer, weight: float) -> RankingRecord:
+    assert row.rollout_set is not None
+    return RankingRecord(
+        id=str(row.uuid),
+        prompt_id=str(row.prompt.uuid),
+        group=str(row.rollout_set.uuid),
+        prompt=messages(row.prompt.messages),
+        responses=tuple(_ranked_response(one) for one in row.ranked.all()),
+        split=row.prompt.split,
+        labeler=_labeler(row),
+        weight=weight,
+        guideline_version=row.guideline.version if row.guideline else 0,
+        order_shown=tuple(row.order_shown),
+        active_ms=row.active_ms,
+        selection_probability=row.lease.selection_probability if row.lease else None,
+        run=str(row.rollout_set.run_id or ""),
+        sampling=row.rollout_set.sampling,
+    )
+
+
+def _merged(rows: list[Answer], weights: list[float] | None) -> RankingRecord:
+    """The rankings of one set as one. Marks are the majority's; times add up; the newest guideline stands for all.
+
+    With weights w, the merged one weighs 1 - product of (1 - w): the chance that one of them at least saw the
+    difference, where each sees it with probability w and guesses otherwise.
+    """
+    singles = [_ranking(row, 1.0) for row in rows]
+    places = [
+        {
+            one.id: place
+            for one in single.responses
+            if (place := agreement.place(one.rank, unacceptable=one.unacceptable)) is not None
+        }
+        for single in singles
+    ]
+    order = merging.merge(places, weights)
+    times = [single.active_ms for single in singles if single.active_ms is not None]
+    return replace(
+        singles[0],
+        id=f"merged:{singles[0].group}",
+        labeler="",
+        weight=1.0 if weights is None else round(1 - math.prod(1 - weight for weight in weights), 6),
+        guideline_version=max(single.guideline_version for single in singles),
+        order_shown=(),
+        active_ms=sum(times) if times else None,
+        selection_probability=None,
+        merged_from={single.id: single.labeler for single in singles},
+        responses=tuple(
+            replace(
+                same[0],
+                rank=order.get(same[0].id),
+                unacceptable=sum(one.unacceptable for one in same) * 2 > len(same),
+                flags=tuple(
+                    flag
+                    for flag in sorted({flag for one in same for flag in one.flags})
+                    if sum(flag in one.flags for one in same) * 2 > len(same)
+                ),
+            )
+            for same in zip(*(single.responses for single in singles), strict=True)
+        ),
+    )
+
+
+def _ranked(project: Project, filters: Filters) -> QuerySet[Answer]:
+    """Rankings of items of which there are enough, before it is asked how far people agree on them."""
+    rows = _answers(project, filters, [Kind.RANKING, Kind.COMPARISON])
+    if filters.min_rankings is not None:
+        counted = rows.order_by().values("rollout_set").annotate(n=Count("pk", distinct=True))
+        rows = rows.filter(rollout_set__in=counted.filter(n__gte=filters.min_rankings).values("rollout_set"))
+    return rows
+
+
+def _agreed(project: Project, filters: Filters, rows: list[Answer]) -> list[Answer]:
+    """Those of items on which people agree enough; all who ranked an item count, also where the filters leave them out.
+
+    Items that one person ranked, or on which no two people decide the same pair, are taken: nobody disagrees.
+    """
+    if filters.min_agreement is None:
+        return rows
+    keys = sorted({row.rollout_set_id for row in rows if row.rollout_set_id})
+    low = set()
+    for key, found in ranked.rankings(ranked.independent(project=project), rollout_sets=keys):
+        share = agreement.of_item([one.places for one in found]).pairwise_agreement
+        if share is not None and share < filters.min_agreement:
+            low.add(key)
+    return [row for row in rows if row.rollout_set_id not in low]
+
+
+def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
 
 
 def messages(plain: Sequence[dict[str, str]]) -> tuple[Message, ...]:
@@ -154,31 +236,10 @@ def _ranked_response(row: RankedResponse) -> RankedResponseRecord:
         token_ids=None if response.token_ids is None else tuple(response.token_ids),
         finish_reason=response.finish_reason,
         source=f"{response.source.kind}:{response.source.reference}",
+        seed=response.seed,
         flags=tuple(row.flags),
     )
 
 
 def _labeler(row: Answer) -> str:
     return row.labeler.username if row.labeler else row.origin
-
-
-def _value(type_name: str, value: Any) -> Any:
-    expected = type_name.removesuffix(" | None")
-    if expected == "datetime.datetime":
-        if isinstance(value, datetime):
-            return value
-        parsed = parse_datetime(value) if isinstance(value, str) else None
-        if parsed is None or parsed.tzinfo is None:
-            raise ValueError("must be a time with its zone, such as 2030-01-31T12:00:00Z")
-        return parsed
-    if expected.startswith("list"):
-        if not isinstance(value, list) or not all(isinstance(one, (str, UUID)) for one in value):
-            raise ValueError("must be a list of texts")
-        return [UUID(str(one)) for one in value] if "UUID" in expected else value
-    if expected == "int" and (type(value) is not int or value < 1):
-        raise ValueError("must be a whole number from 1")
-    if expected == "bool" and type(value) is not bool:
-        raise ValueError("must be true or false")
-    if expected == "str" and not isinstance(value, str):
-        raise ValueError("must be a text")
-    return value

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from contracts.snapshots import content_hash
 from labeling.models.people import User
 from labeling.models.projects import Project
@@ -13,14 +15,14 @@ from labeling.models.quality import GoldItem
 from labeling.models.work import Purpose
 from labeling.reliability import accuracy
 from labeling.reliability.choices import Ranking
-from labeling.reliability.fit import Fit, fit
+from labeling.reliability.fit import STRENGTH_PRIOR, Fit, fit
 from labeling.selectors import ranked
 from labeling.selectors.ranked import Who
 
 # Items that the reliability fit takes, drawn at random where there are more. Items that one person ranked tell
 # about position bias only.
 MOST_ITEMS, MOST_SINGLE_ITEMS = 10_000, 1_000
-WIDEST = 0.35  # 95 % interval of a pair accuracy with which the fit still says anything of a labeler
+WIDEST = 0.5  # 95 % interval of a pair accuracy with which the fit still says anything of a labeler
 GUESSING = 0.65  # pair accuracy, of which 0.5 is chance
 GOLD: Who = (None, "gold")  # whoever knows the order of gold items is one more labeler, of a strength to be found
 
@@ -98,16 +100,20 @@ class Fitted:
         return high - low < WIDEST
 
     def weight(self, who: Who) -> float | None:
-        """Labelers of whom the fit says nothing take the mean of the others'; None where it says nothing at all."""
-        assert self.fit is None or len(self.people) == len(self.fit.strength)
-        known = {
-            one: accuracy.weight(float(self.fit.strength[index])) if self.fit else 0.0
-            for index, one in enumerate(self.people)
-            if self.is_known(one) and one != GOLD
-        }
-        if not known:
+        """Pulled toward the others' mean by as much as the answers leave open; None where they say nothing of anybody.
+
+        What they leave open is the variance of the strength over the prior's, where nothing is known at all.
+        """
+        if self.fit is None or not any(self.is_known(one) for one in self.labelers):
             return None
-        return round(known.get(who, sum(known.values()) / len(known)), 6)
+        sure = np.clip(1 - (self.fit.strength_error / STRENGTH_PRIOR[1]) ** 2, 0.0, 1.0)
+        own = np.array([accuracy.weight(float(strength)) for strength in self.fit.strength])
+        human = np.array([one != GOLD for one in self.people])
+        mean = float((sure * own)[human].sum() / sure[human].sum())
+        if who not in self.people:
+            return round(mean, 6)
+        index = self.people.index(who)
+        return round(float(sure[index] * own[index] + (1 - sure[index]) * mean), 6)
 
     def sha256(self) -> str:
         if self.fit is None:

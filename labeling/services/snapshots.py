@@ -14,7 +14,9 @@ from labeling import errors
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.records import Corpus, Snapshot
-from labeling.selectors import records
+from labeling.selectors import filters as filtering
+from labeling.selectors import records, weights
+from labeling.selectors.records import unweighted
 
 
 def freeze(*, project: Project, kind: str, filters: dict[str, Any], by: User | None, now: datetime) -> Snapshot:
@@ -28,15 +30,24 @@ def freeze(*, project: Project, kind: str, filters: dict[str, Any], by: User | N
         raise errors.Invalid(
             "There is no such kind of snapshot.", fields={"kind": f"must be one of {', '.join(Snapshot.Kind.values)}"}
         )
-    parsed = records.parse_filters(filters)
+    parsed = filtering.parse(filters)
+    details: dict[str, Any] = {"project": project.slug, "filters": _plain(filters)}
+    reliability = None
+    if parsed.weights == "reliability":
+        reliability = weights.newest(project=project)
+        if reliability is None:
+            raise errors.NotMeasured(fields={"weights": "no labeler's reliability is known yet"})
+        details["reliability"] = reliability.details()
+    weigh = reliability.of_answer if reliability else unweighted
+    rows = records.records(project=project, kind=kind, filters=parsed, weigh=weigh)
     identity = uuid.uuid4()
     location = Path("snapshots") / str(identity)
     folder = Path(settings.ARTIFACTS) / location
     manifest = files.write(
         folder,
         kind=kind,
-        records=records.records(project=project, kind=kind, filters=parsed),
-        details={"project": project.slug, "filters": _plain(filters), "snapshot": str(identity)},
+        records=rows,
+        details={**details, "snapshot": str(identity)},
     )
     if manifest.rows == 0:
         shutil.rmtree(folder)

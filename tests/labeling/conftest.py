@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,43 @@ def next_task(caller):
         return answer.json() if answer.status_code == 200 else None
 
     return next_task
+
+
+@pytest.fixture
+def measure(project):
+    """measure() measures the project now, in this process."""
+
+    def measure():
+        from labeling.models.measurements import Measurement
+
+        call_command("measure", project.slug, verbosity=0)
+        return Measurement.objects.filter(project=project).latest("id")
+
+    return measure
+
+
+@pytest.fixture
+def ranked_by(project, publish, caller, next_task, member):
+    """ranked_by([[(1, 2, 3), (1, 2, 3)], …]): for each item, the places that alice, bob, … give responses 0, 1, 2."""
+
+    def ranked_by(items, *, active_ms=30_000):
+        most = max(len(places) for places in items)
+        type(project).objects.update(overlap=most)
+        project.refresh_from_db()
+        names = ["alice", "bob", "carol", "dave"][:most]
+        people = [member(name, "labeler") for name in names]
+        tasks = {str(task.uuid): places for task, places in zip(publish(len(items)), items, strict=True)}
+        for index, person in enumerate(people):
+            while lease := next_task(person):
+                places = tasks[lease["task"]["id"]]
+                token = lease["token"]
+                if index >= len(places):
+                    assert caller(person).post(f"leases/{token}/skip", {"reason": "other"}).status_code == 201
+                    continue
+                texts = {response["id"]: response["text"] for response in lease["task"]["responses"]}
+                by_response = {id: places[index][int(text.split()[1])] for id, text in texts.items()}
+                body = {"idempotency_key": uuid.uuid4().hex, "ranks": by_response, "active_ms": active_ms}
+                assert caller(person).post(f"leases/{token}/ranking", body).status_code == 201
+        return people
+
+    return ranked_by

@@ -1,7 +1,5 @@
 """Measurements: asked for, claimed once, and what the API says of agreement, reliability and statistics."""
 
-import datetime
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -17,39 +15,6 @@ from tests.labeling.work import rank
 P = "projects/garden"
 
 
-def measure(project):
-    measurements.request(project=project, by=None, now=datetime.datetime.now(datetime.UTC))
-    call_command("measure", verbosity=0)
-    return Measurement.objects.filter(project=project).latest("id")
-
-
-@pytest.fixture
-def ranked(project, publish, caller, next_task, member):
-    """ranked([[(1, 2, 3), (1, 2, 3)], …]): for each item, the places that alice, bob, … give responses 0, 1, 2."""
-
-    def ranked(items, *, active_ms=30_000):
-        most = max(len(places) for places in items)
-        type(project).objects.update(overlap=most)
-        project.refresh_from_db()
-        names = ["alice", "bob", "carol", "dave"][:most]
-        people = [member(name, "labeler") for name in names]
-        tasks = {str(task.uuid): places for task, places in zip(publish(len(items)), items, strict=True)}
-        for index, person in enumerate(people):
-            while lease := next_task(person):
-                places = tasks[lease["task"]["id"]]
-                token = lease["token"]
-                if index >= len(places):
-                    assert caller(person).post(f"leases/{token}/skip", {"reason": "other"}).status_code == 200
-                    continue
-                texts = {response["id"]: response["text"] for response in lease["task"]["responses"]}
-                by_response = {id: places[index][int(text.split()[1])] for id, text in texts.items()}
-                body = {"idempotency_key": uuid.uuid4().hex, "ranks": by_response, "active_ms": active_ms}
-                assert caller(person).post(f"leases/{token}/ranking", body).status_code == 201
-        return people
-
-    return ranked
-
-
 CYCLE = [(1, 2, 3), (3, 1, 2), (2, 3, 1)]
 
 
@@ -63,8 +28,8 @@ def test_before_the_first_measurement_everything_is_null(caller, rita, project):
     assert caller(rita).get(f"{P}/agreement/labelers").json()["results"] == []
 
 
-def test_a_project_without_answers_is_undefined_with_reasons(caller, rita, project):
-    measure(project)
+def test_a_project_without_answers_is_undefined_with_reasons(measure, caller, rita, project):
+    measure()
     found = caller(rita).get(f"{P}/agreement").json()
     assert found["measured_at"] is not None
     for name in ("pairwise_agreement", "pairwise_agreement_interval", "kendall_tau_b", "krippendorff_alpha"):
@@ -73,10 +38,10 @@ def test_a_project_without_answers_is_undefined_with_reasons(caller, rita, proje
     assert found["reliability"]["reason"] == "nobody has ranked anything yet"
 
 
-def test_agreement_of_three_items_by_hand(ranked, caller, rita, project):
+def test_agreement_of_three_items_by_hand(measure, ranked_by, caller, rita, project):
     # The same order; one pair of three turned; a tie, so that two pairs are decided by both, alike.
-    ranked([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (2, 1, 3)], [(1, 1, 2), (1, 2, 3)]])
-    measure(project)
+    ranked_by([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (2, 1, 3)], [(1, 1, 2), (1, 2, 3)]])
+    measure()
     found = caller(rita).get(f"{P}/agreement").json()["agreement"]
     assert (found["items"], found["agreeing_pairs"], found["decided_pairs"]) == (3, 7, 8)
     assert found["pairwise_agreement"] == 7 / 8
@@ -91,9 +56,9 @@ def test_agreement_of_three_items_by_hand(ranked, caller, rita, project):
     assert labelers[0]["reliability"]["reason"]
 
 
-def test_ambiguous_items_are_listed_and_the_worst_come_first(ranked, caller, rita, project):
-    ranked([[(1, 2, 3)] * 3, CYCLE, [(1, 2, 3), (1, 2, 3), (1, 3, 2)]])
-    measure(project)
+def test_ambiguous_items_are_listed_and_the_worst_come_first(measure, ranked_by, caller, rita, project):
+    ranked_by([[(1, 2, 3)] * 3, CYCLE, [(1, 2, 3), (1, 2, 3), (1, 3, 2)]])
+    measure()
     (only,) = caller(rita).get(f"{P}/agreement/items", ambiguous="1").json()["results"]
     assert only["pairwise_agreement"] == pytest.approx(1 / 3)
     assert only["rankings"] == 3
@@ -103,9 +68,9 @@ def test_ambiguous_items_are_listed_and_the_worst_come_first(ranked, caller, rit
     assert caller(rita).get(f"{P}/agreement/items", order="mood").json()["code"] == "invalid"
 
 
-def test_items_page_by_cursor_in_order_of_agreement(ranked, caller, rita, project):
-    ranked([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (2, 1, 3)], [(1, 2, 3), (3, 2, 1)]])
-    measure(project)
+def test_items_page_by_cursor_in_order_of_agreement(measure, ranked_by, caller, rita, project):
+    ranked_by([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (2, 1, 3)], [(1, 2, 3), (3, 2, 1)]])
+    measure()
     seen, route = [], f"{P}/agreement/items?order=agreement&page_size=1"
     while route:
         page = caller(rita).get(route).json()
@@ -114,9 +79,9 @@ def test_items_page_by_cursor_in_order_of_agreement(ranked, caller, rita, projec
     assert seen == [0.0, 0.667, 1.0]
 
 
-def test_the_merged_ranking_of_an_item(ranked, caller, rita, project):
-    ranked([[(1, 2, 3), (1, 3, 2), (1, 2, 3)]])
-    measure(project)
+def test_the_merged_ranking_of_an_item(measure, ranked_by, caller, rita, project):
+    ranked_by([[(1, 2, 3), (1, 3, 2), (1, 2, 3)]])
+    measure()
     (row,) = SetMeasure.objects.all()
     found = caller(rita).get(f"rollout-sets/{row.rollout_set.uuid}/merged").json()
     responses = list(row.rollout_set.responses.order_by("index").values_list("uuid", flat=True))
@@ -125,24 +90,24 @@ def test_the_merged_ranking_of_an_item(ranked, caller, rita, project):
     assert (found["rankings"], found["ambiguous"]) == (3, False)
 
 
-def test_only_what_changed_is_stored_again_and_what_is_gone_goes(ranked, project):
-    ranked([[(1, 2, 3), (1, 2, 3)]])
-    measure(project)
+def test_only_what_changed_is_stored_again_and_what_is_gone_goes(measure, ranked_by, project):
+    ranked_by([[(1, 2, 3), (1, 2, 3)]])
+    measure()
     (first,) = SetMeasure.objects.all()
-    measure(project)
+    measure()
     (second,) = SetMeasure.objects.all()
     assert first.pk == second.pk
     SetMeasure.objects.update(ambiguous=True)
-    measure(project)
+    measure()
     assert not SetMeasure.objects.get().ambiguous
 
 
-def test_statistics_by_hand(ranked, caller, rita, project):
+def test_statistics_by_hand(measure, ranked_by, caller, rita, project):
     type(project).objects.update(hourly_rate="24.00")
     project.refresh_from_db()
     # alice and bob each rank two items of three pairs; one tie leaves two pairs. Half a minute each.
-    ranked([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (1, 1, 2)]])
-    measure(project)
+    ranked_by([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (1, 1, 2)]])
+    measure()
     found = caller(rita).get(f"{P}/statistics").json()
     assert found["hourly_rate"] == "24.00"
     numbers = found["statistics"]
@@ -171,8 +136,8 @@ def test_an_unacceptable_response_is_a_comparison_that_counts(project, publish, 
     assert totals["active_minutes_per_usable_comparison"] is totals["cost_per_usable_comparison"] is None
 
 
-def test_a_newer_revision_replaces_the_older_ones_comparisons(ranked, caller, project, now):
-    (alice,) = ranked([[(1, 2, 3)]])
+def test_a_newer_revision_replaces_the_older_ones_comparisons(ranked_by, caller, project, now):
+    (alice,) = ranked_by([[(1, 2, 3)]])
     (answer,) = caller(alice).get(f"{P}/answers", mine="1").json()["results"]
     body = {"idempotency_key": "again", "ranks": {id: 1 for id in answer["ranks"]}, "active_ms": 60_000}
     assert caller(alice).patch(f"answers/{answer['id']}", body).status_code == 200
@@ -202,17 +167,17 @@ def test_one_whose_process_was_lost_is_taken_over_and_the_first_writes_nothing(p
     assert measurements.finish(measurement=heir, **found, now=later)
 
 
-def test_a_measurement_that_fails_says_why(project, caller, rita, monkeypatch):
+def test_a_measurement_that_fails_says_why(measure, project, caller, rita, monkeypatch):
     monkeypatch.setattr(measuring, "measure", lambda **_: 1 / 0)
-    assert measure(project).error == "ZeroDivisionError: division by zero"
+    assert measure().error == "ZeroDivisionError: division by zero"
     state = caller(rita).get(f"{P}/agreement").json()
     assert (state["error"], state["measured_at"]) == ("ZeroDivisionError: division by zero", None)
 
 
-def test_what_has_new_answers_is_due_after_a_while(ranked, project, now):
+def test_what_has_new_answers_is_due_after_a_while(ranked_by, project, now):
     every = timedelta(minutes=5)
     assert measurements.request_due(every=every, now=now) == 0
-    ranked([[(1, 2, 3)]])
+    ranked_by([[(1, 2, 3)]])
     assert measurements.request_due(every=every, now=now) == 1
     call_command("measure", verbosity=0)
     later = now + timedelta(minutes=20)
@@ -222,19 +187,21 @@ def test_what_has_new_answers_is_due_after_a_while(ranked, project, now):
     assert measurements.request_due(every=every, now=later) == 1
 
 
-def test_old_measurements_go(project, now, monkeypatch):
+def test_old_measurements_go(measure, project, now, monkeypatch):
     monkeypatch.setattr(measurements, "KEPT", 2)
     for _ in range(4):
-        newest = measure(project)
+        newest = measure()
     assert list(Measurement.objects.order_by("-id").values_list("pk", flat=True)) == [newest.pk, newest.pk - 1]
 
 
 @pytest.mark.parametrize(
     "route", ["agreement", "agreement/labelers", "agreement/items", "agreement/items?order=agreement", "statistics"]
 )
-def test_reading_takes_as_many_queries_for_many_as_for_few(route, ranked, caller, rita, project, member, publish):
-    ranked([[(1, 2, 3), (1, 2, 3)]])
-    measure(project)
+def test_reading_takes_as_many_queries_for_many_as_for_few(
+    measure, route, ranked_by, caller, rita, project, member, publish
+):
+    ranked_by([[(1, 2, 3), (1, 2, 3)]])
+    measure()
     client = caller(rita)
     client.get(f"{P}/{route}")
     with CaptureQueriesContext(

@@ -11,7 +11,8 @@ from labeling import errors
 from labeling.models.answers import Answer
 from labeling.models.quality import GoldItem, QualityCheck
 from labeling.models.work import Kind, LabelingTask, Lease, Slot
-from labeling.selectors import agreement, invariants, progress, records
+from labeling.selectors import invariants, progress, ranked, records
+from labeling.selectors.filters import Filters
 from labeling.services import gold, leases, rankings
 
 LEASE = datetime.timedelta(seconds=1200)
@@ -234,9 +235,9 @@ def test_repeats_and_gold_count_nowhere_as_independent_answers(
     assert Answer.objects.filter(purpose="repeat").count() == 2
     ordinary = set(Answer.objects.filter(purpose="ordinary").values_list("uuid", flat=True))
     assert len(ordinary) == 3
-    frozen = records.rankings(project=project, filters=records.parse_filters({}))
+    frozen = records.rankings(project=project, filters=Filters())
     assert {uuid.UUID(row.id) for row in frozen} == ordinary
-    assert agreement.of_project(project=project)["sets"] == 0
+    assert ranked.items_by_count(project=project)[0] == []
     found = progress.progress(project=project, user=alice, with_labelers=True, now=now)
     assert found["answers"]["rankings"] == found["labelers"][0]["rankings"] == found["tasks"]["ranking"]["done"] == 3
     assert found["mine"]["total"] == 6

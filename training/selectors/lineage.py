@@ -122,11 +122,14 @@ def _add_snapshot(graph: Graph, snapshot: Snapshot, labelers: Counter[str]) -> N
 
 
 def _labelers(snapshot: Snapshot, *, answer: uuid.UUID | None = None) -> Counter[str]:
-    """How many rows of the snapshot each labeler wrote, of all rows or of the one answer."""
+    """How many answers in the snapshot each labeler wrote, of all or of the one; a merged row is made of several."""
     if snapshot.kind not in (Snapshot.Kind.RANKINGS, Snapshot.Kind.DEMONSTRATIONS):
         return Counter()
     return Counter(
-        row["labeler"] for row in _rows(snapshot) if row["labeler"] and (answer is None or row["id"] == str(answer))
+        labeler
+        for row in _rows(snapshot)
+        for identity, labeler in (row.get("merged_from") or {row["id"]: row["labeler"]}).items()
+        if labeler and (answer is None or identity == str(answer))
     )
 
 
@@ -137,7 +140,7 @@ def _policies(snapshot: Snapshot) -> set[str]:
 
 
 def _rows(snapshot: Snapshot) -> Iterable[dict[str, Any]]:
-    """The stored rows, unchecked: only `id` and `labeler` are read. None where the files are elsewhere."""
+    """The stored rows, unchecked: few of their keys are read. None where the files are elsewhere."""
     path = snapshot.path / files.ROWS
     if path.exists():
         with path.open(encoding="utf-8") as stream:
