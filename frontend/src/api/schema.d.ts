@@ -1167,6 +1167,12 @@ export interface components {
             error: string;
             agreement: components["schemas"]["AgreementNumbers"] | null;
             reliability: components["schemas"]["Reliability"] | null;
+            /** @description answers to gold items, against their known order */
+            gold: components["schemas"]["Share"] | null;
+            /** @description answers to blind repeats, against the labeler's first answer */
+            self_consistency: components["schemas"]["Share"] | null;
+            /** @description items ranked again beside a later run's */
+            anchors: components["schemas"]["AnchorDrift"][] | null;
         };
         AgreementNumbers: {
             /** @description rollout sets that two or more people ranked */
@@ -1202,6 +1208,21 @@ export interface components {
             text: string;
             /** Format: double */
             probability: number;
+        };
+        AnchorDrift: {
+            /**
+             * Format: uuid
+             * @description whose rollouts the anchors accompanied
+             */
+            run: string;
+            /** Format: date-time */
+            first_answer_at: string;
+            items: number;
+            answers: number;
+            /** @description with the same labeler's earlier answers; below the self-consistency, people have changed */
+            own: components["schemas"]["Share"];
+            /** @description with other labelers' earlier answers */
+            others: components["schemas"]["Share"];
         };
         Answer: {
             /** Format: uuid */
@@ -1633,6 +1654,8 @@ export interface components {
             /** @description with others who ranked the same items */
             agreement: components["schemas"]["AgreementNumbers"];
             reliability: components["schemas"]["LabelerReliability"];
+            gold: components["schemas"]["Share"];
+            self_consistency: components["schemas"]["Share"];
         };
         LabelerReliability: {
             /** @description of theirs that the fit used */
@@ -2253,6 +2276,11 @@ export interface components {
             draws: number;
             /**
              * Format: double
+             * @description largest part of a variance that is due to the draws, 0 to 1
+             */
+            noise: number | null;
+            /**
+             * Format: double
              * @description how many equally weighted draws they are worth, mean over items
              */
             effective_draws: number | null;
@@ -2448,6 +2476,18 @@ export interface components {
             };
             prompt: string;
             text: string;
+        };
+        Share: {
+            answers: number;
+            agreeing_pairs: number;
+            decided_pairs: number;
+            /**
+             * Format: double
+             * @description agreeing pairs / decided pairs, 0 to 1; null: no pair was decided
+             */
+            share: number | null;
+            /** @description 95 %, by bootstrap over answers; null: it needs two answers that decide a pair */
+            interval: number[] | null;
         };
         ShownResponse: {
             /** Format: uuid */
