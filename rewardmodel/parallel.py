@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from rewardmodel.errors import RewardModelError
+
 
 def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
@@ -23,9 +25,20 @@ def size() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
+def refuse_shards() -> None:
+    """Raise where a launcher was told to cut models into shards: here every process would hold them whole."""
+    for name, variable in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
+        if os.environ.get(variable, "false").lower() in ("true", "1"):
+            raise RewardModelError(
+                f"found a launch with {name}, expected plain data parallelism (accelerate launch --multi_gpu): every "
+                "process here holds whole models; leave it out, and set lora_rank where memory is short"
+            )
+
+
 @contextlib.contextmanager
 def group() -> Iterator[None]:
     """Join the other processes, where a launcher started several, and leave them at the end."""
+    refuse_shards()
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
         yield
         return

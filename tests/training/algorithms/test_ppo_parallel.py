@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rewardmodel.errors import RewardModelError
 from tests.training.algorithms.ppo_case import Case
 from tests.training.algorithms.test_ppo import timeless
 from training.algorithms import policy, ppo
@@ -44,3 +45,10 @@ def test_two_processes_give_the_update_of_one(case):
     for key, weight in weights.items():
         torch.testing.assert_close(same[key], weight, atol=2e-4, rtol=1e-3)
     assert max((weights[key] - start[key]).abs().max() for key in weights) > 5e-3
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
+def test_a_launch_that_would_shard_models_is_refused_by_name(case, monkeypatch, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(RewardModelError, match=f"(?i)launch with {name}"):
+        ppo.run(*case.start(f"sharded-{name}"))
