@@ -137,6 +137,14 @@ class RewardModelConfig(Config):
         "pairs: Bradley-Terry over all decided pairs; plackett_luce: the whole order",
         choices=("pairs", "plackett_luce"),
     )
+    margin: float = option(
+        0.0, "score by which the better must win, for each unit of margin_by (arXiv 2307.09288)", least=0, most=100
+    )
+    margin_by: str = option(
+        "likert",
+        "unit of margin: likert, points between the two; confidence, the labeler's beyond 1; ranks, places between",
+        choices=("likert", "confidence", "ranks"),
+    )
     epochs: int = option(1, "passes over the groups; more than one overfits (arXiv 2203.02155)", least=1, most=100)
     batch_groups: int = option(8, "groups (prompts) a step", least=1, most=65_536)
     micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
@@ -150,10 +158,36 @@ class RewardModelConfig(Config):
     patience: int = option(3, "held-out losses without a new best before stopping; 0 never stops", least=0)
     max_length: int = option(1_024, "longest prompt and response, tokens; longer ones are cut and counted", least=8)
     members: int = option(1, "ensemble members, of different seed and data order", least=1, most=16)
+    combine: str = option(
+        "mean",
+        "of members: mean; min, the worst; uncertainty, mean - penalty * variance (arXiv 2310.02743); "
+        "weights, one model of their mean weights (arXiv 2401.12187)",
+        choices=("mean", "min", "uncertainty", "weights"),
+    )
+    penalty: float = option(1.0, "lambda of combine=uncertainty, in scores per variance", least=0, most=1_000)
+    curve_points: int = option(
+        2,
+        "points of the learning curve before the whole: fits on 1/2, 1/4, ... of the prompts; 0 draws none",
+        least=0,
+        most=8,
+    )
+    leave_out: str = option("", "labelers, comma-separated: fit again without each, and report the difference")
     gradient_checkpointing: bool = option(False, "recompute activations: less memory, more time")
     bf16: bool = option(False, "bfloat16 trunk; head and loss stay in fp32")
     lora_rank: int = option(0, "rank of LoRA adapters; 0 trains all weights", least=0, most=4_096)
     save_every: int = option(20, "steps between resumable states", least=1)
+
+    def conflicts(self) -> dict[str, str]:
+        if self.margin and self.loss != "pairs":
+            return {"margin": f"is for the loss pairs, found loss {self.loss}; set margin to 0"}
+        if self.combine == "weights" and self.members == 1:
+            return {"combine": "weights needs two or more members to average; raise members"}
+        return {}
+
+    @property
+    def left_out(self) -> list[str]:
+        """Each labeler to fit without, once, in the order given."""
+        return list(dict.fromkeys(name.strip() for name in self.leave_out.split(",") if name.strip()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +295,17 @@ class EvaluateConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportConfig(Config):
+    """A reward model as a plain sequence classifier with a model card, to download and load without this project."""
+
+    member: int = option(-1, "of an ensemble: the member to export, from 0; -1 where there is one", least=-1, most=15)
+    average: bool = option(False, "of an ensemble: export the mean of its members' weights")
+
+    def conflicts(self) -> dict[str, str]:
+        return {"member": "cannot be named together with average"} if self.average and self.member >= 0 else {}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Input:
     """One named thing that a run works on. `accepts` are the kinds of checkpoint or snapshot."""
 
@@ -277,6 +322,7 @@ CONFIGS: dict[str, type[Config]] = {
     "reward_model": RewardModelConfig,
     "ppo": PpoConfig,
     "evaluate": EvaluateConfig,
+    "export": ExportConfig,
 }
 INPUTS: dict[str, dict[str, Input]] = {
     "pretrain": {"corpus": Input(accepts=("corpus",), help="text, one document a paragraph block")},
@@ -303,6 +349,7 @@ INPUTS: dict[str, dict[str, Input]] = {
         "reward_model": Input(accepts=("reward_model",), help="scores the rollouts", required=False),
         "prompts": Input(accepts=("prompts",), help="snapshot of held-out prompts"),
     },
+    "export": {"reward_model": Input(accepts=("reward_model",), help="reward model to export")},
 }
 # The kind of checkpoint that a succeeded run registers; kinds that are missing here register none.
 PRODUCES = {"pretrain": "base", "sft": "policy", "ppo": "policy", "reward_model": "reward_model"}

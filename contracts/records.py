@@ -103,6 +103,7 @@ class RankedResponse(JsonRecord):
     source: str = ""
     seed: str = ""  # a whole number of any size; empty: not sampled by us
     flags: tuple[str, ...] = ()
+    likert: int | None = None  # points the labeler gave, more is better; null where none were asked
 
     def __post_init__(self) -> None:
         if self.rank is not None and self.rank < 1:
@@ -133,6 +134,7 @@ class RankingRecord(JsonRecord):
     merged_from: dict[str, str] = field(default_factory=dict)
     run: str = ""  # empty: no run of ours made the responses
     sampling: dict[str, Any] = field(default_factory=dict)
+    confidence: int | None = None  # 1 to 5, the labeler's own; null where it was not asked
 
     def __post_init__(self) -> None:
         _one_of("split", self.split, SPLITS)

@@ -19,13 +19,14 @@ second attempt waits until the first one's orphan is gone. An algorithm sees not
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +34,8 @@ from typing import Any, TextIO
 from contracts.snapshots import canonical_json, file_hash
 
 FORMAT = 1
+# The system's words for "it does not fit": device full, quota used up, file over the process's limit.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Exit statuses of `python -m training.algorithms RUN_DIR`.
 SUCCEEDED, FAILED, CANCELLED = 0, 1, 3
 # The supervisor's process id; the run's process ends itself once this is no longer its parent.
@@ -68,6 +71,10 @@ class RunSpec:
     seed: int
     inputs: dict[str, InputRef]
     versions: dict[str, str] = field(default_factory=dict)
+
+
+class DiskFull(RunDirError):
+    """What was being written did not fit. Nothing of it is left, and what was there before still is."""
 
 
 class RunDir:
@@ -199,7 +206,7 @@ class RunDir:
             yield folder
             write_manifest(folder, details)
 
-    def write_report(self, report: dict[str, Any]) -> None:
+    def write_report(self, report: Mapping[str, Any]) -> None:
         write_json(self.report_file, report)
 
     def write_error(self, code: str, sentence: str) -> None:
@@ -246,11 +253,9 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     temporary.chmod(0o755)
     try:
-        yield temporary
-        for path in temporary.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as stream:
-                    os.fsync(stream.fileno())
+        with naming_a_full_disk(target):
+            yield temporary
+            _to_disk(temporary)
         old = target.with_name(target.name + ".old")
         if target.exists():
             target.rename(old)
@@ -259,6 +264,38 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _to_disk(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def naming_a_full_disk(target: Path) -> Iterator[None]:
+    """Turn "no space left", whichever library met it, into a `DiskFull` that says what to do."""
+    try:
+        yield
+    except Exception as error:
+        if not _says_full(error):
+            raise
+        try:
+            free = f"{shutil.disk_usage(target.parent).free / 1e6:,.0f} MB free"
+        except OSError:
+            free = "no room"
+        raise DiskFull(
+            f"{target}: found {free} and a write refused ({str(error).strip()[:200]}), expected room for it all; "
+            "free some space, or raise the quota, and run again: it goes on from the last saved state"
+        ) from error
+
+
+def _says_full(error: BaseException) -> bool:
+    """Rust libraries, such as safetensors, tell the system's error number in their text only."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in FULL
+    return any(f"(os error {number})" in str(error) for number in FULL)
 
 
 def recover_folder(target: Path) -> None:
@@ -290,11 +327,15 @@ def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     stream: TextIO
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        if durable:
-            os.fsync(stream.fileno())
+    try:
+        with naming_a_full_disk(path), os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.chmod(0o644)
     temporary.replace(path)
 

@@ -7,7 +7,7 @@ stop token. The two are never tokenized as one string, so no merge ever crosses 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from contracts.records import Message
@@ -81,6 +81,14 @@ def tokenizer_identity(tokenizer: Any) -> str:
         parts = json.loads(backend.to_str())
         plain.update({name: parts.get(name) for name in ("added_tokens", "normalizer", "pre_tokenizer", "model")})
     return content_hash(plain)
+
+
+def unknown_counter(tokenizer: Any) -> Callable[[Sequence[int]], int]:
+    """Counts the tokens of a text that stand for what the tokenizer cannot spell; byte-level ones spell all."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None or unknown in (tokenizer.eos_token_id, tokenizer.pad_token_id, stop_token_id(tokenizer)):
+        return lambda _: 0
+    return lambda ids: sum(token == unknown for token in ids)
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

@@ -41,25 +41,37 @@ def write_or_print(text: str, path: Path | None) -> None:
         sys.stdout.write(text + "\n")
 
 
+class Bar:
+    """A progress bar on standard error: redrawn on a terminal, else a line every ten seconds and at the end."""
+
+    def __init__(self) -> None:
+        self._stage, self._started, self._shown = "", 0.0, 0.0
+
+    def show(self, stage: str, done: int, total: int, text: str = "") -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._started, self._shown = stage, now, 0.0
+        drawn = bar(stage, done, total, text, started=self._started)
+        if sys.stderr.isatty():
+            if done >= total or now - self._shown > 0.1:
+                sys.stderr.write("\r\x1b[K" + drawn + ("\n" if done >= total else ""))
+                self._shown = now
+        elif done >= total or now - self._shown > 10:
+            sys.stderr.write(drawn + "\n")
+            self._shown = now
+        sys.stderr.flush()
+
+
 class ShownRunDir(RunDir):
     """A run directory whose progress is also a bar on standard error."""
 
-    _stage, _started, _shown = "", 0.0, 0.0
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        self._bar = Bar()
 
     def set_progress(self, stage: str, done: int, total: int, text: str = "") -> None:
         super().set_progress(stage, done, total, text)
-        show = bar(stage, done, total, text, started=self._begin(stage))
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K" + show + ("\n" if done >= total else ""))
-        elif done >= total or time.monotonic() - self._shown > 10:
-            sys.stderr.write(show + "\n")
-            self._shown = time.monotonic()
-        sys.stderr.flush()
-
-    def _begin(self, stage: str) -> float:
-        if stage != self._stage:
-            self._stage, self._started = stage, time.monotonic()
-        return self._started
+        self._bar.show(stage, done, total, text)
 
 
 def bar(stage: str, done: int, total: int, text: str, *, started: float) -> str:
@@ -70,6 +82,37 @@ def bar(stage: str, done: int, total: int, text: str, *, started: float) -> str:
     left = int(spent / done * (total - done)) if done else 0
     clock = f"{left // 60}:{left % 60:02d} left" if done < total else f"{spent:.0f} s"
     return f"{stage:<14} {share:4.0%} {'█' * blocks}{'░' * (20 - blocks)} {done}/{total} {clock}  {text}"
+
+
+def add_rankings(parser: argparse.ArgumentParser) -> None:
+    """The options that name rankings, alike in every command."""
+    parser.add_argument(
+        "--rankings",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="rankings, in any format below, or a snapshot folder",
+    )
+    parser.add_argument(
+        "--format",
+        default="",
+        help="rankloop (ours), hh (chosen and rejected dialogues), oasst (trees), ranked (lists), pairs, pandalm; "
+        "default: told from the first rows",
+    )
+
+
+def rankings(path: Path, format: str, folder: Path) -> Path:
+    """The rankings as rows of ours: the file itself, or what it was converted to, below `folder`."""
+    from rewardmodel import formats
+
+    if not path.exists():
+        raise formats.FormatError(f"rankings {path}: found no such file, expected one; check its name")
+    if formats.is_ours(path, format):
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    made, said = formats.convert(path, format, folder)
+    sys.stderr.write(said + "\n")
+    return made
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,20 @@ from contracts import configs
 from contracts.configs import RewardModelConfig
 from contracts.run_dir import Cancelled, InputRef, RunDir, RunSpec, read_json, write_json
 from contracts.snapshots import file_hash
-from rewardmodel import batches, chat, evaluate, groups, parallel, statistics
-from rewardmodel.commands import ShownRunDir, named_errors, parse_settings, quiet_transformers
+from rewardmodel import batches, chat, ensemble, evaluate, groups, parallel, refits, statistics
+from rewardmodel.commands import (
+    ShownRunDir,
+    add_rankings,
+    named_errors,
+    parse_settings,
+    quiet_transformers,
+    rankings,
+)
 from rewardmodel.groups import Counts, Group
 from rewardmodel.member import Member
-from rewardmodel.model import KIND, RewardModel, default_device
+from rewardmodel.model import KIND, REPORT, RewardModel, default_device
+from rewardmodel.refits import Refit
+from rewardmodel.tables import pair_table
 
 # Held-out responses behind the losses that stop training, and training responses behind the normalizer.
 STOPPING_RESPONSES = 384
@@ -50,6 +59,7 @@ class Data:
     heldout: list[Group]
     weights: list[float]  # of the training groups, mean 1
     counts: Counts
+    refits: list[Refit]
 
 
 def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
@@ -61,16 +71,23 @@ def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
     with parallel.group():
         base = run_dir.input("base")
         data = _read(run_dir, config, spec.seed, base)
-        state = (read_json(run_dir.state / "run.json") if run_dir.state.exists() else None) or {"finished": []}
+        saved = read_json(run_dir.state / "run.json") if run_dir.state.exists() else None
+        state = {"finished": [], "refits": []} | (saved or {})
+        # 1. Parts of the rankings, for the report: each leaves its scores of the held-out rankings.
+        for refit in data.refits[len(state["refits"]) :]:
+            member = Member(base, config, seed=spec.seed * 1_000, device=default_device())
+            _fit_part(run_dir, member, refit, data, state, spec.seed)
+        # 2. The members, on all of them.
         models = []
         for number in range(config.members):
-            member = Member(base, config, seed=spec.seed * 1_000 + number, device=default_device())
+            seed = spec.seed * 1_000 + (0 if config.combine == ensemble.WEIGHTS else number)  # one head, one basin
+            member = Member(base, config, seed=seed, device=default_device())
             if number < len(state["finished"]):
                 member.load_weights(run_dir.state / f"finished-{number}.safetensors")
-                models.append(member.finished())
-                continue
-            _fit_member(run_dir, member, number, data, state, spec.seed)
+            else:
+                _fit_member(run_dir, member, number, data, state, spec.seed)
             models.append(member.finished())
+        # 3. Normalizer, report, checkpoint.
         _complete(run_dir, config, spec, models, data, state)
 
 
@@ -85,24 +102,60 @@ def _read(run_dir: RunDir, config: RewardModelConfig, seed: int, base: str) -> D
     text = f"{len(train)} rankings to train on, {len(heldout)} held out, {sum(counts.refused.values())} refused"
     run_dir.set_progress("rankings", 1, 1, text)
     log.info("%s; %d responses cut to %d tokens", text, counts.truncated, length)
-    return Data(everyone, train, heldout, groups.normalized_weights(train), counts)
+    return Data(everyone, train, heldout, groups.normalized_weights(train), counts, refits.plan(config, train, seed))
+
+
+def _fit_part(run_dir: RunDir, member: Member, refit: Refit, data: Data, state: dict[str, Any], seed: int) -> None:
+    """Fit on a part of the rankings and add its raw scores of the held-out rankings to the state.
+
+    The rankings of a labeler who is left out do not decide when to stop either.
+    """
+    stopping = [group for group in data.heldout if not refit.without or group.labeler != refit.without]
+    weights = groups.normalized_weights(refit.train)
+    part = replace(data, train=refit.train, weights=weights, heldout=stopping or data.heldout)
+    _train(run_dir, member, part, state, seed, order=0, stage=refit.stage, first=None)
+    found: list[list[float]] = []
+    if parallel.rank() == 0:
+        tokens = 2 * member.config.micro_batch_tokens
+        found = evaluate.score_groups(member.finished(), data.heldout, micro_batch_tokens=tokens)
+    state["refits"].append(found)
+    _save_state(run_dir, state, None)
 
 
 def _fit_member(run_dir: RunDir, member: Member, number: int, data: Data, state: dict[str, Any], seed: int) -> None:
     """Train one member to its end and add its best weights to the state."""
     config = member.config
+    stage = "reward model" if config.members == 1 else f"member {number + 1} of {config.members}"
+    first = number * _steps(len(data.train), config)
+    _train(run_dir, member, data, state, seed, order=number, stage=stage, first=first)
+    state["finished"].append({"steps": member.step, "best_step": member.best_step, "stopped_early": member.stopped})
+    _save_state(run_dir, state, None, finished=member)
+
+
+def _train(
+    run_dir: RunDir,
+    member: Member,
+    data: Data,
+    state: dict[str, Any],
+    seed: int,
+    *,
+    order: int,
+    stage: str,
+    first: int | None,
+) -> None:
+    """Steps to the end, or to where held-out loss no longer falls; the member is left with its best weights.
+
+    `order` chooses the data order. Metrics are numbered from `first`; a fit with None leaves none.
+    """
+    config = member.config
     if (run_dir.state / "member.json").exists():
         member.restore(run_dir.state)
-    per_epoch = -(-len(data.train) // config.batch_groups)
+    per_epoch = _steps(len(data.train), config) // config.epochs
     total = per_epoch * config.epochs
-    first = number * total
-    shown = 1 if config.members == 1 else config.members
-    stage = "reward model" if shown == 1 else f"member {number + 1} of {shown}"
     stopping = _some(data.heldout, STOPPING_RESPONSES, f"stopping {seed}")
     if parallel.rank() == 0:
-        run_dir.drop_after(first + member.step)
-    shapes = [group.shape for group in data.train]
-    plan = _plan(shapes, config, seed, number)
+        run_dir.drop_after(0 if first is None else first + member.step)
+    plan = _plan([group.shape for group in data.train], config, seed, order)
 
     while member.step < total and not member.stopped:
         # 1. One optimizer step on one batch of groups.
@@ -118,7 +171,8 @@ def _fit_member(run_dir: RunDir, member: Member, number: int, data: Data, state:
             member.judge(loss, patient_until=per_epoch)
         # 3. Report, save, stop if asked.
         if parallel.rank() == 0:
-            run_dir.add_metrics(first + member.step, **values)
+            if first is not None:
+                run_dir.add_metrics(first + member.step, **values)
             best = f", held-out {member.best_loss:.3f}" if member.best else ""
             run_dir.set_progress(stage, member.step, total, f"loss {values['loss']:.3f}{best}")
         cancelled = parallel.first_decides(run_dir.cancel_requested(), member.model.device)
@@ -127,8 +181,10 @@ def _fit_member(run_dir: RunDir, member: Member, number: int, data: Data, state:
         if cancelled:
             raise Cancelled
     member.finish_weights()
-    state["finished"].append({"steps": member.step, "best_step": member.best_step, "stopped_early": member.stopped})
-    _save_state(run_dir, state, None, finished=member)
+
+
+def _steps(rankings: int, config: RewardModelConfig) -> int:
+    return -(-rankings // config.batch_groups) * config.epochs
 
 
 def _plan(shapes: list[batches.Shape], config: RewardModelConfig, seed: int, number: int) -> list[list[int]]:
@@ -166,17 +222,32 @@ def _complete(
         run_dir.set_progress("evaluation", 0, 2, "normalizing")
         tokens = 2 * config.micro_batch_tokens
         reference = _some(data.train, REFERENCE_RESPONSES, f"reference {spec.seed}")
+        first = evaluate.score_groups(models[0], data.heldout, micro_batch_tokens=tokens)  # raw, as the refits' are
         right = [normalize(model, reference, micro_batch_tokens=tokens) for model in models]
-        model = models[0]
-        model.members.extend(models[1:])
+        model, mean = models[0], None
+        if len(models) > 1:
+            mean = ensemble.averaged(models)
+            right_of_mean = normalize(mean, reference, micro_batch_tokens=tokens)
+            model.members.extend(models[1:])
+        model.combine, model.penalty = config.combine, config.penalty
         run_dir.set_progress("evaluation", 1, 2, "scoring held-out rankings")
-        scores = evaluate.score_groups(model, data.heldout, micro_batch_tokens=tokens)
-        report = evaluate.report(data.heldout, scores, train=data.train, everyone=data.everyone, scale=model.std)
+        scores, worth = evaluate.judge(model, data.heldout, averaged=mean, micro_batch_tokens=tokens)
+        if mean is not None and config.combine == ensemble.WEIGHTS:
+            model, right = mean, [right_of_mean]
+        report = evaluate.report(
+            data.heldout, scores, train=data.train, everyone=data.everyone, scale=model.std, ensemble=worth
+        )
         report |= {
             "train_groups": len(data.train),
             "train_accuracy": sum(right) / len(right),
             "members": state["finished"],
             "normalizer": {"mean": model.mean, "std": model.std},
+            "learning_curve": refits.curve(
+                data.refits, state["refits"], heldout=data.heldout, train=data.train, full=first
+            ),
+            "leave_out": refits.left_out(
+                data.refits, state["refits"], heldout=data.heldout, train=data.train, full=first
+            ),
         }
         details = {
             "kind": KIND,
@@ -185,9 +256,11 @@ def _complete(
             "seed": spec.seed,
             "inputs": {name: vars(ref) for name, ref in spec.inputs.items()},
         }
+        report = evaluate.with_counts(report, data.counts)
         with run_dir.saving_output(**details) as folder:
             model.write(folder)
-        run_dir.write_report(evaluate.with_counts(report, data.counts))
+            write_json(folder / REPORT, report)  # so that a checkpoint that travels says what it is worth
+        run_dir.write_report(report)
         run_dir.set_progress("evaluation", 2, 2, f"held-out accuracy {report['accuracy']:.3f}")
     parallel.wait()
 
@@ -202,7 +275,7 @@ def normalize(model: RewardModel, reference: Sequence[Group], *, micro_batch_tok
     distinct = {(group.prompt, group.responses): found for group, found in zip(reference, scores, strict=True)}
     raw = torch.tensor([score for found in distinct.values() for score in found], dtype=torch.float64)
     model.mean, model.std = float(raw.mean()), max(float(raw.std(unbiased=False)), 1e-6)
-    return float(statistics.accuracy_of(evaluate.pair_table(reference, scores).delta).mean())
+    return float(statistics.accuracy_of(pair_table(reference, scores).delta).mean())
 
 
 def _some(chosen_from: Sequence[Group], responses: int, seed: str) -> list[Group]:
@@ -221,13 +294,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
             "Fit a reward model: from rankings of responses to prompts, learn to score a response.\n\n"
-            "Each line of FILE is one ranking: a prompt (messages), two or more responses, and their ranks, 1 best.\n"
+            "FILE holds a prompt, two or more responses and their order in each row: our own rows, HH-style pairs,\n"
+            "Open Assistant trees or ranked lists (--format). Rows that decide nothing are refused and counted.\n"
             "The model is written to DIR/output, what it is worth to DIR/report.json. If interrupted, the same\n"
             "command goes on where it stopped."
         ),
         epilog=f"options for --set and --config, with their defaults:\n{options_text}",
     )
-    parser.add_argument("--rankings", required=True, metavar="FILE", help="rankings: a JSONL file or a snapshot folder")
+    add_rankings(parser)
     parser.add_argument("--base", required=True, help="causal language model to start from: a directory or a hub name")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="run directory, made where missing")
     parser.add_argument("--config", type=Path, metavar="JSON", help="file with options")
@@ -240,7 +314,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plain = json.loads(options.config.read_text(encoding="utf-8")) if options.config else {}
         config = configs.parse(KIND, plain | parse_settings(options.set))
         assert isinstance(config, RewardModelConfig)
-        inputs = {"base": _reference(options.base), "rankings": _reference(options.rankings)}
+        rows = rankings(options.rankings, options.format, options.output / "inputs")
+        inputs = {"base": _reference(options.base), "rankings": _reference(str(rows))}
         spec = RunSpec(run_id="", kind=KIND, config=config.to_json(), seed=options.seed, inputs=inputs)
         run_dir = (ShownRunDir if int(os.environ.get("RANK", "0")) == 0 else RunDir)(options.output)
         run_dir.create(spec)

@@ -43,6 +43,9 @@ class Group:
     sources: tuple[str, ...]
     flags: tuple[tuple[str, ...], ...]
     pairs: tuple[tuple[int, int], ...]
+    ranks: tuple[int | None, ...] = ()
+    likert: tuple[int | None, ...] = ()
+    confidence: int | None = None
 
     @property
     def shape(self) -> Shape:
@@ -62,6 +65,7 @@ class Counts:
     truncated: int = 0  # responses cut at their end
     prompts_cut: int = 0  # prompts cut at their start
     retokenized: int = 0  # responses whose stored ids are of another tokenizer
+    unknown_tokens: int = 0  # tokens that stand for text the tokenizer cannot spell
 
 
 def read(path: Path | str, tokenizer: Any, *, max_length: int) -> tuple[list[Group], Counts]:
@@ -83,6 +87,7 @@ def make(records: Iterable[RankingRecord], tokenizer: Any, *, max_length: int) -
     made = []
     prompts: dict[str, list[int]] = {}
     replies: dict[str, tuple[int, ...]] = {}
+    unknown = chat.unknown_counter(tokenizer)
     for record in records:
         counts.rankings += 1
         reason = _refusal(record)
@@ -96,6 +101,7 @@ def make(records: Iterable[RankingRecord], tokenizer: Any, *, max_length: int) -
         if not all(responses):
             counts.refused["a response has no tokens"] += 1
             continue
+        counts.unknown_tokens += sum(map(unknown, (prompts[conversation], *responses)))
         prompt, cut = fit(prompts[conversation], responses, max_length)
         counts.prompts_cut += len(prompt) < len(prompts[conversation])
         counts.truncated += sum(len(short) < len(whole) for short, whole in zip(cut, responses, strict=True))
@@ -114,6 +120,9 @@ def make(records: Iterable[RankingRecord], tokenizer: Any, *, max_length: int) -
                 sources=tuple(response.source for response in record.responses),
                 flags=tuple(response.flags for response in record.responses),
                 pairs=decided_pairs(record.responses),
+                ranks=tuple(response.rank for response in record.responses),
+                likert=tuple(response.likert for response in record.responses),
+                confidence=record.confidence,
             )
         )
     if not made:
@@ -138,6 +147,22 @@ def decided_pairs(responses: Sequence[RankedResponse]) -> tuple[tuple[int, int],
             if below or (b.rank is not None and a.rank < b.rank):
                 pairs.append((i, j))
     return tuple(pairs)
+
+
+def margins(group: Group, by: str) -> list[float]:
+    """For each decided pair, how clearly it was decided, in units of `by`; 0 where nothing says so.
+
+    `likert`: points between the two, 0 where points contradict the order. `confidence`: the labeler's
+    beyond 1. `ranks`: places between the two, 0 where one of them has no rank.
+    """
+    if by == "confidence":
+        return [float((group.confidence or 1) - 1)] * len(group.pairs)
+    marks = group.likert if by == "likert" else tuple(None if rank is None else -rank for rank in group.ranks)
+    found = []
+    for i, j in group.pairs:
+        better, worse = (marks[i], marks[j]) if marks else (None, None)
+        found.append(0.0 if better is None or worse is None else float(max(0, better - worse)))
+    return found
 
 
 def fit(

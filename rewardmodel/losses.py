@@ -22,6 +22,7 @@ class Targets:
     better: Tensor  # (M,) int64
     worse: Tensor  # (M,) int64
     share: Tensor  # (M,) fp32
+    margin: Tensor  # (M,) fp32: score by which the better must win, 0 for plain Bradley-Terry
     # Plackett-Luce: one row for each response that beats any; it and those it beats compete.
     winner: Tensor  # (S,) int64
     competitors: Tensor  # (S, C) int64
@@ -30,9 +31,17 @@ class Targets:
 
 
 def targets(
-    pairs: Sequence[Pairs], sizes: Sequence[int], weights: Sequence[float], device: torch.device | str = "cpu"
+    pairs: Sequence[Pairs],
+    sizes: Sequence[int],
+    weights: Sequence[float],
+    device: torch.device | str = "cpu",
+    *,
+    margins: Sequence[Sequence[float]] | None = None,
 ) -> Targets:
-    """Targets of groups with `sizes` K_g, decided `pairs` (positions within each group) and weights."""
+    """Targets of groups with `sizes` K_g, decided `pairs` (positions within each group) and weights.
+
+    `margins` has one number for each pair of each group, in score units; left out, all are 0.
+    """
     better, worse, share, stages = [], [], [], []
     start = 0
     for group, size, weight in zip(pairs, sizes, weights, strict=True):
@@ -49,6 +58,7 @@ def targets(
         torch.tensor(better, dtype=torch.long, device=device),
         torch.tensor(worse, dtype=torch.long, device=device),
         torch.tensor(share, dtype=torch.float32, device=device),
+        _margin(margins, len(share), device),
         torch.tensor([winner for winner, _, _ in stages], dtype=torch.long, device=device),
         torch.tensor([row + row[:1] * (width - len(row)) for _, row, _ in stages], dtype=torch.long, device=device),
         torch.tensor([[c < len(row) for c in range(width)] for _, row, _ in stages], device=device),
@@ -56,12 +66,19 @@ def targets(
     )
 
 
-def pair_loss(scores: Tensor, at: Targets) -> Tensor:
-    """Sum over groups of w_g * mean over decided pairs of -log sigmoid(r_better - r_worse), nats.
+def _margin(margins: Sequence[Sequence[float]] | None, count: int, device: torch.device | str) -> Tensor:
+    if margins is None:
+        return torch.zeros(count, dtype=torch.float32, device=device)
+    return torch.tensor([m for group in margins for m in group], dtype=torch.float32, device=device)
 
-    InstructGPT (arXiv 2203.02155, eq. 1); log 2 a group where all scores are equal.
+
+def pair_loss(scores: Tensor, at: Targets) -> Tensor:
+    """Sum over groups of w_g * mean over decided pairs of -log sigmoid(r_better - r_worse - margin), nats.
+
+    InstructGPT (arXiv 2203.02155, eq. 1), margins as in Llama 2 (arXiv 2307.09288, eq. 2); log 2 a group
+    where all scores are equal and no margin is asked.
     """
-    return (at.share * F.softplus(scores[at.worse] - scores[at.better])).sum()
+    return (at.share * F.softplus(scores[at.worse] - scores[at.better] + at.margin)).sum()
 
 
 def plackett_luce_loss(scores: Tensor, at: Targets) -> Tensor:

@@ -20,6 +20,7 @@ from rewardmodel import losses, parallel, prefix
 from rewardmodel.batches import by_tokens
 from rewardmodel.errors import RewardModelError
 from rewardmodel.groups import Group
+from rewardmodel.groups import margins as pair_margins
 from rewardmodel.model import ModelError, RewardModel
 
 
@@ -70,7 +71,7 @@ class Member:
         mine = list(range(len(groups)))[parallel.rank() :: parallel.size()]
         for chosen in by_tokens([groups[i].shape for i in mine], self.config.micro_batch_tokens):
             part = [mine[i] for i in chosen]
-            scores, at = self.scored([groups[i] for i in part], [weights[i] for i in part])
+            scores, at = self.scored([groups[i] for i in part], [weights[i] for i in part], margin=self.config.margin)
             loss = losses.total(scores, at, kind=self.config.loss, centering=self.config.centering) / len(groups)
             loss.backward()
             right = (scores[at.better] > scores[at.worse]).sum()
@@ -89,8 +90,10 @@ class Member:
         self.step += 1
         return {"loss": loss_value, "accuracy": right_pairs / pairs, "gradient_norm": float(norm)}
 
-    def scored(self, groups: list[Group], weights: list[float]) -> tuple[Tensor, losses.Targets]:
-        """Raw scores (N,) and targets of some groups."""
+    def scored(
+        self, groups: list[Group], weights: list[float], *, margin: float = 0.0
+    ) -> tuple[Tensor, losses.Targets]:
+        """Raw scores (N,) and targets of some groups; `margin` is the score asked for a unit of `margin_by`."""
         made = prefix.batch(
             [group.prompt for group in groups],
             [group.responses for group in groups],
@@ -98,12 +101,15 @@ class Member:
             device=self.model.device,
         )
         sizes = [len(group.responses) for group in groups]
-        at = losses.targets([group.pairs for group in groups], sizes, weights, self.model.device)
+        asked = (
+            [[margin * units for units in pair_margins(g, self.config.margin_by)] for g in groups] if margin else None
+        )
+        at = losses.targets([group.pairs for group in groups], sizes, weights, self.model.device, margins=asked)
         return self.model.raw_score(made), at
 
     @torch.no_grad()
     def heldout(self, groups: list[Group]) -> tuple[float, float]:
-        """(mean loss over groups, share of pairs ordered rightly), without weights or centering."""
+        """(mean loss over groups, share of pairs ordered rightly), without weights, margins or centering."""
         sums = torch.zeros(3, dtype=torch.float64, device=self.model.device)
         mine = groups[parallel.rank() :: parallel.size()]
         for chosen in by_tokens([group.shape for group in mine], 2 * self.config.micro_batch_tokens):

@@ -7,6 +7,7 @@ Where to read next: `prefix.py` for the trunk's pass, `fit.py` for training.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from contracts.run_dir import RunDirError, read_json, replacing_folder, verify_manifest, write_json, write_manifest
-from rewardmodel import chat, prefix
+from rewardmodel import chat, ensemble, prefix
 from rewardmodel.batches import by_tokens
 from rewardmodel.errors import RewardModelError
 
@@ -28,11 +29,8 @@ KIND = "reward_model"
 FACTS = "reward_model.json"
 HEAD = "head.safetensors"
 NORMALIZER = "normalizer.json"
-COMBINATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "mean": lambda scores: scores.mean(0),
-    "min": lambda scores: scores.amin(0),  # worst-case optimization (arXiv 2310.02743)
-    "uncertainty": lambda scores: scores.mean(0) - scores.var(0, unbiased=False),  # the same paper's UWO, lambda 1
-}
+REPORT = "report.json"
+OnProgress = Callable[[int, int], None]
 
 
 class ModelError(RewardModelError):
@@ -59,7 +57,7 @@ class RewardModel(nn.Module):
             self.head.bias.zero_()
         self.mean, self.std = 0.0, 1.0
         self.members = nn.ModuleList()
-        self.combine = "mean"
+        self.combine, self.penalty = "mean", 1.0
         self.bf16 = False
         turn_dropout_off(self.trunk)
 
@@ -70,6 +68,11 @@ class RewardModel(nn.Module):
     @property
     def pad_id(self) -> int:
         return int(self.tokenizer.pad_token_id)
+
+    @property
+    def stop_token(self) -> str:
+        """The token that ends a response."""
+        return str(self.tokenizer.convert_ids_to_tokens(chat.stop_token_id(self.tokenizer)))
 
     @property
     def context(self) -> int | None:
@@ -86,8 +89,7 @@ class RewardModel(nn.Module):
 
     def score(self, batch: prefix.PrefixBatch) -> Tensor:
         """(N,) fp32: normalized, and combined over the members where there are any."""
-        scores = self.member_scores(batch)
-        return scores[0] if len(scores) == 1 else COMBINATIONS[self.combine](scores)
+        return ensemble.combine(self.member_scores(batch), self.combine, self.penalty)
 
     def member_scores(self, batch: prefix.PrefixBatch) -> Tensor:
         """(M, N) fp32: each member's own normalized scores; their spread is the ensemble's doubt."""
@@ -100,18 +102,48 @@ class RewardModel(nn.Module):
         responses: Sequence[Sequence[Sequence[int]]],
         *,
         micro_batch_tokens: int = 16_384,
+        on_progress: OnProgress | None = None,
     ) -> list[list[float]]:
         """Scores of token ids, prompt by prompt, in the order given; short and long rows never share a pass."""
-        scores: list[list[float]] = [[] for _ in prompts]
+        found = self.member_scores_of(
+            prompts, responses, micro_batch_tokens=micro_batch_tokens, on_progress=on_progress
+        )
+        return [ensemble.combine(scores, self.combine, self.penalty).tolist() for scores in found]
+
+    @torch.no_grad()
+    def member_scores_of(
+        self,
+        prompts: Sequence[Sequence[int]],
+        responses: Sequence[Sequence[Sequence[int]]],
+        *,
+        micro_batch_tokens: int = 16_384,
+        on_progress: OnProgress | None = None,
+    ) -> list[Tensor]:
+        """For each prompt (M, K) fp32 on the CPU: every member's normalized score of every response.
+
+        The responses of a prompt share its pass. `on_progress` gets prompts done and in all.
+        """
+        scores = [torch.empty(0)] * len(prompts)
+        done = 0
         shapes = [(len(p), max(map(len, rs)), len(rs)) for p, rs in zip(prompts, responses, strict=True)]
         for chosen in by_tokens(shapes, micro_batch_tokens):
             made = prefix.batch(
                 [prompts[i] for i in chosen], [responses[i] for i in chosen], pad_id=self.pad_id, device=self.device
             )
-            found = self.score(made).tolist()
-            for i in chosen:
-                scores[i], found = found[: len(responses[i])], found[len(responses[i]) :]
+            found = self.member_scores(made).cpu()
+            parts = found.split([len(responses[i]) for i in chosen], dim=1)
+            for i, part in zip(chosen, parts, strict=True):
+                scores[i] = part
+            done += len(chosen)
+            if on_progress:
+                on_progress(done, len(prompts))
         return scores
+
+    def averaged(self) -> Self:
+        """One model of the members' mean weights (WARM, arXiv 2401.12187); this one loses its members."""
+        members, self.members = list(self.members), nn.ModuleList()
+        mean: Self = ensemble.averaged([self, *members])
+        return mean
 
     @classmethod
     def from_base(cls, path_or_hub: str | Path, seed: int) -> Self:
@@ -128,6 +160,7 @@ class RewardModel(nn.Module):
                 "expected a Hugging Face directory or hub name with config, tokenizer and safetensors; name another"
             ) from error
         chat.complete_tokenizer(tokenizer)
+        _check_finite(trunk, f"base {path_or_hub}")
         _grow_embeddings(trunk, len(tokenizer))
         return cls(trunk.eval(), tokenizer, seed=seed)
 
@@ -148,6 +181,7 @@ class RewardModel(nn.Module):
             "tokenizer_sha256": chat.tokenizer_identity(self.tokenizer),
             "members": 1 + len(self.members),
             "combine": self.combine,
+            "penalty": self.penalty,
         }
         write_json(folder / FACTS, facts)
         for number, member in enumerate(self.members, start=1):
@@ -156,10 +190,17 @@ class RewardModel(nn.Module):
             member.write(path)
 
     @classmethod
-    def load(cls, folder: Path | str, *, combine: str = "", device: torch.device | str = "cpu") -> Self:
-        """Load a checkpoint, ensemble included, in eval mode. `combine` overrides how members are combined.
+    def load(
+        cls,
+        folder: Path | str,
+        *,
+        combine: str = "",
+        penalty: float | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Load a checkpoint, ensemble included, in eval mode. `combine` and `penalty` override what it says.
 
-        Raises `ModelError` where a file is missing, changed, cut off or of another tokenizer.
+        Raises `ModelError` where a file is missing, changed, cut off, not finite or of another tokenizer.
         """
         path = Path(folder)
         try:
@@ -169,10 +210,14 @@ class RewardModel(nn.Module):
         model = cls._load_one(path)
         facts = read_json(path / FACTS)
         model.combine = combine or facts["combine"]
-        if model.combine not in COMBINATIONS:
-            raise ModelError(f"combine: found {model.combine!r}, expected one of {', '.join(COMBINATIONS)}; choose one")
+        model.penalty = facts.get("penalty", 1.0) if penalty is None else penalty
+        if model.combine not in ensemble.CHOICES:
+            choices = ", ".join(ensemble.CHOICES)
+            raise ModelError(f"combine: found {model.combine!r}, expected one of {choices}; choose one")
         for number in range(1, facts["members"]):
             model.members.append(cls._load_one(path / "members" / str(number)))
+        if model.combine == ensemble.WEIGHTS:
+            model = model.averaged()
         return model.to(device).eval()
 
     @classmethod
@@ -200,8 +245,8 @@ class RewardModel(nn.Module):
             )
         model = cls(trunk, tokenizer, seed=0)
         model.head.load_state_dict(head)
-        normalizer = read_json(path / NORMALIZER)
-        model.mean, model.std = float(normalizer["mean"]), float(normalizer["std"])
+        _check_finite(model, str(path))
+        model.mean, model.std = _normalizer(path / NORMALIZER)
         return model
 
     def check_same_tokenizer(self, tokenizer: Any) -> None:
@@ -223,6 +268,29 @@ def context_of(trunk: Any) -> int | None:
 def default_device() -> str:
     """The GPU of this process where there is one, else the CPU."""
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+
+
+def _normalizer(path: Path) -> tuple[float, float]:
+    found = read_json(path)
+    try:
+        mean, std = float(found["mean"]), float(found["std"])
+    except (KeyError, TypeError, ValueError):
+        mean, std = math.nan, math.nan
+    if not math.isfinite(mean) or not 0 < std < math.inf:
+        raise ModelError(
+            f"{path}: found {str(found)[:80]}, expected a finite mean and a std above 0; fit the model again"
+        )
+    return mean, std
+
+
+def _check_finite(module: nn.Module, name: str) -> None:
+    """A weight that is not a number would make every score one, without a word."""
+    for weight, values in module.named_parameters():
+        if not bool(torch.isfinite(values).all()):
+            raise ModelError(
+                f"{name}: found numbers in {weight} that are not finite, expected finite weights; "
+                "use an earlier checkpoint, or fit again with a lower learning rate"
+            )
 
 
 def turn_dropout_off(trunk: Any) -> None:

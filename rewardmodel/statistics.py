@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.reports import CalibrationBin
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -42,18 +44,32 @@ def fitted_temperature(delta: Floats) -> float:
     return float(10 ** (-(low + high) / 2))
 
 
-def calibration(delta: Floats, temperatures: Floats) -> tuple[float, list[dict[str, float]]]:
-    """Expected calibration error of sigmoid(|delta| / T) as the chance of being right, and its bins."""
+def chances(delta: Floats, temperatures: Floats) -> tuple[Floats, Integers]:
+    """sigmoid(|delta| / T), the chance of being right that the scores claim, and each one's bin of [0.5, 1]."""
     chance = 1 / (1 + np.exp(-np.abs(delta) / temperatures))
+    return chance, np.minimum(((chance - 0.5) * 2 * BINS).astype(int), BINS - 1)
+
+
+def calibration(delta: Floats, temperatures: Floats) -> tuple[float, list[CalibrationBin]]:
+    """Expected calibration error of the claimed chances, and the bins that hold any; without intervals."""
+    chance, at = chances(delta, temperatures)
     right = accuracy_of(delta)
-    at = np.minimum(((chance - 0.5) * 2 * BINS).astype(int), BINS - 1)
     error, bins = 0.0, []
     for k in range(BINS):
         inside = at == k
         if inside.any():
             predicted, observed = float(chance[inside].mean()), float(right[inside].mean())
             error += abs(predicted - observed) * float(inside.mean())
-            bins.append({"predicted": predicted, "observed": observed, "pairs": int(inside.sum())})
+            bins.append(
+                CalibrationBin(
+                    low=0.5 + k / (2 * BINS),
+                    high=0.5 + (k + 1) / (2 * BINS),
+                    predicted=predicted,
+                    observed=observed,
+                    ci=None,
+                    pairs=int(inside.sum()),
+                )
+            )
     return error, bins
 
 
@@ -114,6 +130,21 @@ class Bootstrap:
     def interval(self, values: Floats, cluster: Integers) -> list[float] | None:
         """The central 95 % of the resampled means."""
         return quantiles(self.means(values, cluster)) if len(values) else None
+
+    def calibration_interval(self, delta: Floats, temperatures: Floats, cluster: Integers) -> list[float] | None:
+        """Of the calibration error, centered on it: resampling adds noise to every bin and so only raises it."""
+        chance, at = chances(delta, temperatures)
+        gap = chance - accuracy_of(delta)
+        clusters = self.draws.shape[1]
+        flat = cluster * BINS + at
+        sums = np.bincount(flat, weights=gap, minlength=clusters * BINS).reshape(clusters, BINS)
+        counts = np.bincount(cluster, minlength=clusters)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            errors = np.abs(self.draws @ sums).sum(1) / (self.draws @ counts)
+        errors = errors[np.isfinite(errors)]
+        point = np.abs(np.bincount(at, weights=gap)).sum() / max(1, len(gap))
+        bounds = quantiles(errors - (errors.mean() - point)) if len(errors) else None
+        return bounds and [max(0.0, bound) for bound in bounds]
 
 
 def quantiles(means: Floats) -> list[float] | None:

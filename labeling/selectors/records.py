@@ -112,6 +112,7 @@ def _ranking(row: Answer, weight: float) -> RankingRecord:
         weight=weight,
         guideline_version=row.guideline.version if row.guideline else 0,
         order_shown=tuple(row.order_shown),
+        confidence=row.confidence,
         active_ms=row.active_ms,
         selection_probability=row.lease.selection_probability if row.lease else None,
         run=str(row.rollout_set.run_id or ""),
@@ -120,7 +121,7 @@ def _ranking(row: Answer, weight: float) -> RankingRecord:
 
 
 def _merged(rows: list[Answer], weights: list[float] | None) -> RankingRecord:
-    """The rankings of one set as one. Marks are the majority's; times add up; the newest guideline stands for all.
+    """The rankings of one set as one. Marks are the majority's, points the mean; times add up; the newest guideline stands for all.
 
     With weights w, the merged one weighs 1 - product of (1 - w): the chance that one of them at least saw the
     difference, where each sees it with probability w and guesses otherwise.
@@ -143,6 +144,7 @@ def _merged(rows: list[Answer], weights: list[float] | None) -> RankingRecord:
         weight=1.0 if weights is None else round(1 - math.prod(1 - weight for weight in weights), 6),
         guideline_version=max(single.guideline_version for single in singles),
         order_shown=(),
+        confidence=_mean_points([single.confidence for single in singles]),
         active_ms=sum(times) if times else None,
         selection_probability=None,
         merged_from={single.id: single.labeler for single in singles},
@@ -156,6 +158,7 @@ def _merged(rows: list[Answer], weights: list[float] | None) -> RankingRecord:
                     for flag in sorted({flag for one in same for flag in one.flags})
                     if sum(flag in one.flags for one in same) * 2 > len(same)
                 ),
+                likert=_mean_points([one.likert for one in same]),
             )
             for same in zip(*(single.responses for single in singles), strict=True)
         ),
@@ -238,7 +241,14 @@ def _ranked_response(row: RankedResponse) -> RankedResponseRecord:
         source=f"{response.source.kind}:{response.source.reference}",
         seed=response.seed,
         flags=tuple(row.flags),
+        likert=row.likert,
     )
+
+
+def _mean_points(given: Sequence[int | None]) -> int | None:
+    """The rounded mean of those who gave points."""
+    points = [one for one in given if one is not None]
+    return round(sum(points) / len(points)) if points else None
 
 
 def _labeler(row: Answer) -> str:

@@ -1,13 +1,17 @@
 """The report's measures by hand and against independent oracles."""
 
+import dataclasses
 import itertools
 import json
 import math
+import types
+import typing
 
 import numpy as np
 import pytest
 import scipy.stats
 
+from contracts import reports
 from rewardmodel import evaluate, statistics
 from rewardmodel.groups import Group
 from rewardmodel.model import RewardModel
@@ -84,15 +88,15 @@ def test_the_length_only_baseline_takes_the_side_that_training_favours(report):
 
 
 def test_accuracy_is_split_by_labeler_source_and_flag(report):
-    assert report["per_labeler"] == {
-        "alice": {"accuracy": pytest.approx(2 / 3), "pairs": 3},
-        "bob": {"accuracy": pytest.approx(0.75), "pairs": 2},
-    }
-    assert report["per_source"] == {  # a pair counts for the source of either side
-        "old": {"accuracy": pytest.approx(2 / 3), "pairs": 3},
-        "new": {"accuracy": pytest.approx(1.0), "pairs": 2},
-    }
-    assert report["per_flag"] == {"unsafe": {"accuracy": pytest.approx(0.5), "pairs": 2}}
+    def table(name):
+        return {key: (part["accuracy"], part["pairs"], part["rankings"]) for key, part in report[name].items()}
+
+    assert table("per_labeler") == {"alice": (pytest.approx(2 / 3), 3, 1), "bob": (pytest.approx(0.75), 2, 2)}
+    # A pair counts for the source of either side.
+    assert table("per_source") == {"old": (pytest.approx(2 / 3), 3, 1), "new": (pytest.approx(1.0), 2, 1)}
+    assert table("per_flag") == {"unsafe": (pytest.approx(0.5), 2, 1)}
+    low, high = report["per_labeler"]["bob"]["ci"]
+    assert low <= 0.75 <= high
 
 
 def test_the_most_disagreed_rankings_come_first(report):
@@ -162,7 +166,9 @@ def test_calibration_of_a_hand_computed_bin():
     delta = np.array([math.log(4), math.log(4), math.log(4), -math.log(4)])  # said 0.8, right 3 times of 4
     error, bins = statistics.calibration(delta, np.ones(4))
     assert error == pytest.approx(0.05)
-    assert bins == [{"predicted": pytest.approx(0.8), "observed": 0.75, "pairs": 4}]
+    (found,) = bins
+    assert (found["predicted"], found["observed"], found["pairs"]) == (pytest.approx(0.8), 0.75, 4)
+    assert found["low"] <= found["predicted"] < found["high"]
 
 
 def test_each_half_is_judged_by_the_temperature_of_the_other():
@@ -214,3 +220,69 @@ def test_the_command_names_a_split_without_rows(base, tmp_path, capsys):
     with pytest.raises(SystemExit):
         evaluate.main(["--model", str(tmp_path / "rm"), "--rankings", str(rows), "--split", "heldout"])
     assert "found no ranking of split heldout" in capsys.readouterr().err
+
+
+def misfits(value, hint, path="report"):
+    """Where a JSON value is not of a type of contracts/reports.py; an oracle of typing's own words."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType or origin is typing.Union:
+        return [] if any(not misfits(value, one, path) for one in arguments) else [f"{path}: {value!r} is no {hint}"]
+    if typing.is_typeddict(hint):
+        hints = typing.get_type_hints(hint)
+        if not isinstance(value, dict):
+            return [f"{path}: {value!r} is no {hint.__name__}"]
+        found = [f"{path}.{name}: not in {hint.__name__}" for name in value.keys() - hints.keys()]
+        found += [f"{path}.{name}: missing" for name in hint.__required_keys__ - value.keys()]
+        return found + [
+            m for name in value.keys() & hints.keys() for m in misfits(value[name], hints[name], f"{path}.{name}")
+        ]
+    if origin is list:
+        inner = [m for i, one in enumerate(value) for m in misfits(one, arguments[0], f"{path}.{i}")]
+        return inner if isinstance(value, list) else [f"{path}: {value!r} is no list"]
+    if origin is dict:
+        return [m for name, one in value.items() for m in misfits(one, arguments[1], f"{path}.{name}")]
+    good = isinstance(value, (int, float)) if hint is float else isinstance(value, hint) and type(value) is not bool
+    return [] if good else [f"{path}: {value!r} is no {hint}"]
+
+
+def test_the_report_has_the_documented_shape(report):
+    assert misfits(report, reports.RewardModelReport) == []
+    assert misfits({**report, "accuracy": "high"}, reports.RewardModelReport) == [
+        "report.accuracy: 'high' is no float | None"
+    ]
+
+
+def test_length_bins_say_how_often_people_and_the_model_prefer_each_length():
+    groups = [group(f"g{i}", [(0, 1)], [2, 9], prompt=f"p{i}") for i in range(4)]  # people prefer the short one
+    scores = [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]  # the model mostly the long one
+    short, long = evaluate.report(groups, scores)["length_bias"]
+    assert (short["low"], short["high"], short["responses"]) == (2, 2, 4)
+    assert (short["human"], short["model"]) == (1.0, 0.25)
+    assert (long["human"], long["model"]) == (0.0, 0.75)
+    assert long["score"] == pytest.approx(0.75)
+    assert long["model_ci"][0] <= 0.75 <= long["model_ci"][1]
+
+
+def test_the_most_disagreed_ranking_shows_ranks_beside_scores():
+    one = dataclasses.replace(group("a", [(0, 1)], [3, 2]), ranks=(1, 2))
+    (found,) = evaluate.report([one], [[-1.0, 2.0]])["most_disagreed"]
+    assert (found["wrong"], found["pairs"]) == (1, 1)
+    assert found["responses"] == [
+        {"id": "r0", "rank": 1, "score": -1.0, "tokens": 3},
+        {"id": "r1", "rank": 2, "score": 2.0, "tokens": 2},
+    ]
+
+
+def test_the_interval_of_the_calibration_error_holds_it_and_narrows_with_prompts():
+    source = np.random.default_rng(4)
+
+    def interval(count):
+        logits = source.normal(0, 2, count)
+        better = np.where(source.random(count) < 1 / (1 + np.exp(-logits / 2)), logits, -logits)  # overconfident
+        ones, cluster = np.ones(count), np.arange(count)
+        low, high = statistics.Bootstrap(count).calibration_interval(better, ones, cluster)
+        point = statistics.calibration(better, ones)[0]
+        assert low <= point <= high
+        return high - low
+
+    assert interval(2_000) < 0.6 * interval(200)

@@ -22,7 +22,7 @@ from tests.rewardmodel.conftest import ranking, toy_rankings
 
 pytestmark = pytest.mark.torch
 
-QUICK = {"learning_rate": 3e-3, "evaluate_every": 4, "save_every": 3, "epochs": 2}
+QUICK = {"learning_rate": 3e-3, "evaluate_every": 4, "save_every": 3, "epochs": 2, "curve_points": 0}
 ROOT = Path(__file__).parents[2]
 
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from contracts import snapshots
 from contracts.records import Message, RankedResponse
@@ -219,3 +220,37 @@ def test_no_pass_holds_more_padded_tokens_than_allowed_unless_one_group_does():
     assert sorted(i for part in parts for i in part) == list(range(51))
     assert [50] in parts
     assert all(batches.padded_tokens([shapes[i] for i in part]) <= 1_000 for part in parts if part != [50])
+
+
+def clear(likert=(None, None, None), confidence=None, ranks=(1, 2, 3)):
+    record = ranking("r", ["a", "b", "c"], ranks, confidence=confidence)
+    responses = [type(r)(**{**vars(r), "likert": points}) for r, points in zip(record.responses, likert, strict=True)]
+    return type(record)(**{**vars(record), "responses": tuple(responses)})
+
+
+@pytest.mark.parametrize(
+    ("record", "by", "expected"),
+    [
+        (clear(likert=(7, 6, 2)), "likert", {(0, 1): 1, (0, 2): 5, (1, 2): 4}),
+        (clear(likert=(5, 6, None)), "likert", {(0, 1): 0, (0, 2): 0, (1, 2): 0}),  # against the order, and unknown
+        (clear(confidence=4), "confidence", {(0, 1): 3, (0, 2): 3, (1, 2): 3}),
+        (clear(), "confidence", {(0, 1): 0, (0, 2): 0, (1, 2): 0}),
+        (clear(), "ranks", {(0, 1): 1, (0, 2): 2, (1, 2): 1}),
+    ],
+)
+def test_how_clearly_a_pair_was_decided(record, by, expected, tokenizer):
+    (group,), _ = made([record], tokenizer)
+    assert dict(zip(group.pairs, groups.margins(group, by), strict=True)) == expected
+
+
+def test_tokens_for_what_a_tokenizer_cannot_spell_are_counted():
+    words = Tokenizer(
+        models.WordLevel({"[UNK]": 0, "sun": 1, "moon": 2, "<|im_end|>": 3, "[PAD]": 4}, unk_token="[UNK]")
+    )
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    narrow = PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]", eos_token="<|im_end|>",
+        chat_template="{% for m in messages %}{{ m['content'] }}{% endfor %}",
+    )  # fmt: skip
+    _, counts = made([ranking("r", ["sun star", "moon"], [1, 2], prompt="sun ☀")], narrow)
+    assert counts.unknown_tokens == 2

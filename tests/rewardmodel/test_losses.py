@@ -153,3 +153,23 @@ def test_half_precision_scores_are_compared_in_fp32():
     scores = torch.tensor([1.0, 0.999], dtype=torch.bfloat16)
     found = losses.total(scores, at([((0, 1),)], [2]), kind="pairs", centering=0.0)
     assert found.dtype == torch.float32
+
+
+def test_a_margin_asks_for_a_wider_gap_by_hand():
+    scores = torch.tensor([2.0, 1.0, 0.0])
+    targets = losses.targets([((0, 1), (0, 2))], [3], [1.0], margins=[[0.5, 2.0]])
+    expected = (math.log1p(math.exp(0.5 - 1)) + math.log1p(math.exp(2.0 - 2))) / 2
+    assert losses.pair_loss(scores, targets).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_margins_of_0_are_plain_bradley_terry():
+    scores = torch.randn(5, generator=torch.Generator().manual_seed(7))
+    plain, zero = at([FULL[5]], [5]), losses.targets([FULL[5]], [5], [1.0], margins=[[0.0] * 10])
+    assert losses.pair_loss(scores, plain).item() == losses.pair_loss(scores, zero).item()
+
+
+def test_a_clear_pair_pulls_harder_than_a_close_one():
+    scores = torch.zeros(4, requires_grad=True)
+    losses.pair_loss(scores, losses.targets([((0, 1),), ((0, 1),)], [2, 2], [1, 1], margins=[[0.0], [3.0]])).backward()
+    assert scores.grad[0].item() == pytest.approx(-0.5)
+    assert scores.grad[2].item() == pytest.approx(-1 / (1 + math.exp(-3)))

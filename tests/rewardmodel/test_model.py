@@ -1,7 +1,11 @@
 """The scalar head, where a score is read, and the checkpoint."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +17,7 @@ from tests.rewardmodel.conftest import make_tokenizer, save_base
 
 pytestmark = pytest.mark.torch
 
+ROOT = Path(__file__).parents[2]
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12, 13]]
 RESPONSES = [[[20, 21], [22, 23, 24, 25]], [[26], [27, 28, 29], [30, 31]]]
 
@@ -226,17 +231,57 @@ def test_a_missing_file_is_named(model, tmp_path):
         RewardModel.load(tmp_path / "rm")
 
 
-def test_a_disk_that_fills_while_saving_leaves_no_checkpoint(model, tmp_path, monkeypatch):
-    import rewardmodel.model as module
+SAVE_WITH_LITTLE_ROOM = """
+import resource, sys
+from contracts.run_dir import DiskFull
+from rewardmodel.model import RewardModel
+there, new = sys.argv[1:]
+model = RewardModel.load(there)
+for room in (40_000, 1_000):  # the weights do not fit; not even the config does
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    for target in (new, there):
+        try:
+            model.save(target)
+        except DiskFull as error:
+            print(error)
+"""
 
-    def full(*arguments, **options):
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
-        model.save(tmp_path / "rm")
-    assert list(tmp_path.iterdir()) == []
+def test_a_disk_that_fills_while_saving_leaves_the_old_checkpoint_and_nothing_else(model, tmp_path):
+    """A real process whose files may not grow: the kernel refuses the write, whichever library makes it."""
+    there, new = tmp_path / "there" / "rm", tmp_path / "new" / "rm"
+    model.save(there)
+    new.parent.mkdir()
+    before = {path: path.read_bytes() for path in there.iterdir()}
+    command = [sys.executable, "-c", SAVE_WITH_LITTLE_ROOM, there, new]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    named = re.findall(r"/rm: found .* free and .*, expected room for it all; free some space", done.stdout)
+    assert len(named) == 4, done.stdout
+    assert list(new.parent.iterdir()) == []
     with pytest.raises(ModelError, match="not a complete reward model"):
+        RewardModel.load(new)
+    assert {path: path.read_bytes() for path in there.iterdir()} == before
+    assert [path.name for path in there.parent.iterdir()] == ["rm"]
+    RewardModel.load(there)
+
+
+def test_weights_that_are_not_numbers_are_refused_when_loaded_and_as_a_base(model, tmp_path):
+    with torch.no_grad():
+        model.trunk.layers[1].mlp.up_proj.weight[0, 0] = float("nan")
+    model.save(tmp_path / "rm")
+    said = r"found numbers in .*up_proj.weight that are not finite, expected finite weights; use an earlier checkpoint"
+    with pytest.raises(ModelError, match=said):
+        RewardModel.load(tmp_path / "rm")
+    with pytest.raises(ModelError, match="base .*" + said):
+        RewardModel.from_base(tmp_path / "rm", 0)
+
+
+@pytest.mark.parametrize("normalizer", ['{"mean": NaN, "std": 1.0}', '{"mean": 0.0, "std": 0.0}', '{"mean": 0.0}'])
+def test_a_normalizer_that_would_spoil_every_score_is_refused(normalizer, model, tmp_path):
+    model.save(tmp_path / "rm")
+    (tmp_path / "rm" / "normalizer.json").write_text(normalizer)
+    refit_manifest(tmp_path / "rm")
+    with pytest.raises(ModelError, match=r"normalizer.json: found .*, expected a finite mean and a std above 0; fit"):
         RewardModel.load(tmp_path / "rm")
 
 

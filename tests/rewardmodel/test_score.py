@@ -1,6 +1,9 @@
 """Scoring from the command line: rows in, the same rows with scores out."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from rewardmodel import chat, prefix, score
 from rewardmodel.model import RewardModel
 
 pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +83,122 @@ def test_the_command_reads_and_writes_files(model, tmp_path):
     (row,) = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert row["response"] == "née ☀"
     assert row["score"] == expected(model, "sun", "née ☀")
+
+
+def test_an_ensemble_says_how_far_its_members_are_apart(base):
+    both = RewardModel.from_base(base, 1)
+    other = RewardModel.from_base(base, 2)
+    both.members.append(other)
+    both.combine, both.penalty = "uncertainty", 0.5
+    both.requires_grad_(requires_grad=False)
+    alone = [RewardModel.from_base(base, seed).requires_grad_(requires_grad=False) for seed in (1, 2)]
+    a, b = (float(expected(one, "sun", "please").expected) for one in alone)
+    (row,) = scored(both, {"prompt": "sun", "response": "please"})
+    assert row["uncertainty"] == pytest.approx(abs(a - b) / 2, abs=1e-5)
+    assert row["score"] == pytest.approx((a + b) / 2 - 0.5 * ((a - b) / 2) ** 2, abs=1e-5)
+    (row,) = scored(both, {"prompt": "sun", "responses": ["please", "sorry"]})
+    assert len(row["uncertainties"]) == len(row["scores"]) == 2
+
+
+def test_responses_of_one_prompt_share_its_pass(model, monkeypatch):
+    seen = []
+    original = prefix.batch
+    monkeypatch.setattr(
+        prefix, "batch", lambda prompts, *a, **k: seen.append(len(prompts)) or original(prompts, *a, **k)
+    )
+    scored(model, {"prompt": "sun", "responses": ["please", "sorry", "red", "blue", "nine"]})
+    assert seen == [1]  # one prompt encoded for five responses
+
+
+def command(folder, source, target):
+    return ["--model", str(folder), "--input", str(source), "--output", str(target)]
+
+
+@pytest.fixture(scope="module")
+def many(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    model.save(folder / "rm")
+    source = folder / "in.jsonl"
+    source.write_text(
+        "".join(json.dumps({"prompt": "sun " * (i % 9 + 1), "response": f"{i}"}) + "\n" for i in range(200))
+    )
+    assert score.main(command(folder / "rm", source, folder / "whole.jsonl")) == 0
+    return folder
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"prompt": "sun", "resp'])
+def test_an_interrupted_file_goes_on_to_the_same_bytes(torn, many, tmp_path, monkeypatch):
+    target = tmp_path / "out.jsonl"
+    rows, original = 0, score.Output.write
+
+    def interrupted(self, lines, on_row):
+        def stop():
+            nonlocal rows
+            rows += 1
+            if rows == 150:
+                raise KeyboardInterrupt
+
+        original(self, lines, stop)
+
+    monkeypatch.setattr(score.Output, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score.main(command(many / "rm", many / "in.jsonl", target))
+    assert not target.exists()
+    with (tmp_path / "out.jsonl.partial").open("ab") as stream:
+        stream.write(torn)
+
+    monkeypatch.undo()
+    scored_again = []
+    read = score._read
+    monkeypatch.setattr(
+        score, "_read", lambda line, number, *rest: scored_again.append(number) or read(line, number, *rest)
+    )
+    assert score.main(command(many / "rm", many / "in.jsonl", target)) == 0
+    assert min(scored_again) == 129  # two chunks of 64 were there
+    assert target.read_bytes() == (many / "whole.jsonl").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_a_partial_file_of_another_model_is_not_gone_on_with(many, tmp_path):
+    partial = tmp_path / "out.jsonl.partial"
+    partial.write_text('{"score": 0}\n' * 128)
+    (tmp_path / "out.jsonl.partial.json").write_text('{"model": "another"}')
+    assert score.main(command(many / "rm", many / "in.jsonl", tmp_path / "out.jsonl")) == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == (many / "whole.jsonl").read_bytes()
+
+
+def test_an_input_that_is_not_there_is_named(many, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        score.main(command(many / "rm", tmp_path / "none.jsonl", tmp_path / "out.jsonl"))
+    assert "found no file" in capsys.readouterr().err
+
+
+PEAK = """
+import resource, sys
+from rewardmodel import score
+assert score.main(sys.argv[1:]) == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_file(many, tmp_path):
+    """Peak resident memory, MB, of a file of 3 MB and one of 60: rows carry 20 kB that scoring does not read."""
+    peaks = []
+    for rows in (150, 3_000):
+        source = tmp_path / f"{rows}.jsonl"
+        with source.open("w") as stream:
+            for i in range(rows):
+                stream.write(json.dumps({"prompt": "sun", "response": f"{i % 50}", "note": "x" * 20_000}) + "\n")
+        words = [sys.executable, "-c", PEAK, *command(many / "rm", source, tmp_path / "out.jsonl")]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]))
+        source.unlink()
+    assert peaks[1] - peaks[0] < 20, peaks
+
+
+def test_help_says_what_a_row_is(capsys):
+    with pytest.raises(SystemExit):
+        score.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert '"prompt": TEXT' in text
+    assert "goes on where it stopped" in text

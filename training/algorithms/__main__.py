@@ -21,7 +21,7 @@ from typing import Any
 
 from contracts import configs
 from contracts.records import RecordError
-from contracts.run_dir import CANCELLED, FAILED, SUCCEEDED, SUPERVISOR_PID, Cancelled, RunDir, RunDirError
+from contracts.run_dir import CANCELLED, FAILED, SUCCEEDED, SUPERVISOR_PID, Cancelled, DiskFull, RunDir, RunDirError
 from contracts.snapshots import SnapshotError
 
 MODULES = {
@@ -31,6 +31,7 @@ MODULES = {
     "reward_model": "rewardmodel.fit",
     "ppo": "training.algorithms.ppo",
     "evaluate": "training.algorithms.evaluate",
+    "export": "rewardmodel.export",
 }
 log = logging.getLogger("training.algorithms")
 
@@ -105,6 +106,8 @@ def describe(error: Exception) -> tuple[str, str]:
     text = " ".join(str(error).split())[:600]
     if isinstance(error, configs.ConfigError):
         return "bad_config", text
+    if isinstance(error, DiskFull):
+        return "disk_full", text
     if isinstance(error, RunDirError | SnapshotError | RecordError):
         return "bad_input", text
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
