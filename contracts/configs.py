@@ -333,6 +333,7 @@ INPUTS: dict[str, dict[str, Input]] = {
     "sample": {
         "policy": Input(accepts=POLICIES, help="checkpoint to sample from"),
         "prompts": Input(accepts=("prompts",), help="snapshot of prompts"),
+        "reward_model": Input(accepts=("reward_model",), help="scores the rollouts", required=False),
     },
     "reward_model": {
         "base": Input(accepts=POLICIES, help="backbone, usually the SFT policy"),

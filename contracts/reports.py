@@ -168,6 +168,7 @@ class RewardModelReport(TypedDict):
     # Where it fails.
     per_labeler: dict[str, Slice]
     per_source: dict[str, Slice]  # a checkpoint's source is "checkpoint:ID"
+    per_guideline: dict[str, Slice]  # by the version of the guideline that the labeler saw
     per_flag: dict[str, Slice]
     most_disagreed: list[Disagreement]
     ensemble: Ensemble | None  # null: one member

@@ -141,6 +141,9 @@ def report(
         ceiling=human_ceiling(everyone or groups),
         per_labeler=slices.by_name(table, right, [{group.labeler} for group, _, _ in pairs_of], bootstrap),
         per_source=slices.by_name(table, right, [{g.sources[i], g.sources[j]} for g, i, j in pairs_of], bootstrap),
+        per_guideline=slices.by_name(
+            table, right, [{str(g.guideline_version or "")} for g, _, _ in pairs_of], bootstrap
+        ),
         per_flag=slices.by_name(table, right, [{*g.flags[i], *g.flags[j]} for g, i, j in pairs_of], bootstrap),
         most_disagreed=slices.most_disagreed(groups, scores, table, loss),
         ensemble=ensemble,

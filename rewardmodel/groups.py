@@ -46,6 +46,7 @@ class Group:
     ranks: tuple[int | None, ...] = ()
     likert: tuple[int | None, ...] = ()
     confidence: int | None = None
+    guideline_version: int = 0
 
     @property
     def shape(self) -> Shape:
@@ -123,6 +124,7 @@ def make(records: Iterable[RankingRecord], tokenizer: Any, *, max_length: int) -
                 ranks=tuple(response.rank for response in record.responses),
                 likert=tuple(response.likert for response in record.responses),
                 confidence=record.confidence,
+                guideline_version=record.guideline_version,
             )
         )
     if not made:

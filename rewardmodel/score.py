@@ -53,8 +53,8 @@ def score_rows(
 
     unknown = chat.unknown_counter(model.tokenizer)
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-    numbered = islice(numbered, skip, None)
-    while chunk := list(islice(numbered, ROWS_AT_A_TIME)):
+    rest = islice(numbered, skip, None)
+    while chunk := list(islice(rest, ROWS_AT_A_TIME)):
         rows = [_read(line, number, model.tokenizer, max_length, unknown) for number, line in chunk]
         distinct = list({(row.prompt, row.responses): None for row in rows})
         found = model.member_scores_of(

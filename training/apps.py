@@ -4,7 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
-MODELS = "checkpoints", "playground", "rounds", "runs"
+MODELS = "checkpoints", "playground", "rounds", "runs", "scores"
 
 
 class TrainingConfig(AppConfig):

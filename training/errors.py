@@ -45,6 +45,11 @@ class RunCannotResume(errors.Conflict):
     detail = "Only a failed or cancelled run can be resumed."
 
 
+class NoOutput(errors.Conflict):
+    code = "no_output"
+    detail = "The run has no output to download: it has not succeeded, or its files are not on this machine."
+
+
 class NothingToCompare(errors.Conflict):
     code = "nothing_to_compare"
     detail = "Only an evaluate run that has succeeded and had a reference policy can be compared by people."

@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 import signal
@@ -6,7 +7,7 @@ import time
 import pytest
 
 from contracts import run_dir as protocol
-from contracts.run_dir import InputRef, RunDir, RunDirError, RunSpec
+from contracts.run_dir import DiskFull, InputRef, RunDir, RunDirError, RunSpec, replacing_folder
 
 
 def spec(**changes):
@@ -107,3 +108,32 @@ def test_one_process_works_in_a_directory_and_a_killed_one_lets_go(run):
     holder.join()
     with run.exclusive(wait=5):
         pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Error while serializing: I/O error: File too large (os error 27)"),
+    ],
+)
+def test_a_full_disk_is_named_whichever_library_meets_it_and_the_old_folder_stays(error, tmp_path):
+    target = tmp_path / "state"
+    target.mkdir()
+    (target / "old").write_text("1")
+    with (
+        pytest.raises(
+            DiskFull, match=r"state: found .* free and a write refused .* expected room for it all; free some"
+        ),
+        replacing_folder(target),
+    ):
+        raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    assert (target / "old").read_text() == "1"
+
+
+def test_other_errors_while_writing_keep_their_own_name(tmp_path):
+    with pytest.raises(PermissionError), replacing_folder(tmp_path / "state"):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """Fitting from a run directory: what it learns, what it reports, and that killing it changes nothing."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -276,6 +277,67 @@ def test_gradient_checkpointing_changes_no_gradient(base):
     _, found = gradients(members_of(base, gradient_checkpointing=True), chosen)
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_gradient_checkpointing_changes_no_adapters_gradient(base):
+    chosen = some_groups(members_of(base))
+    plain, saving = members_of(base, lora_rank=4), members_of(base, lora_rank=4, gradient_checkpointing=True)
+    for member in (plain, saving):  # adapters start at 0, and so would half of their gradients
+        with torch.no_grad():
+            for number, weight in enumerate(member.weights.values()):
+                weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)))
+    _, expected = gradients(plain, chosen)
+    _, found = gradients(saving, chosen)
+    assert any("lora_A" in name and gradient.abs().max() > 1e-4 for name, gradient in expected.items())
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_bf16_stops_before_the_head_and_learns_as_well(tmp_path, base, rankings):
+    half, full = members_of(base, bf16=True), members_of(base)
+    chosen = some_groups(full)
+    for member in (half, full):
+        member.found = member.scored(chosen, [1.0] * len(chosen))[0]
+    assert half.found.dtype == half.model.head.weight.dtype == torch.float32
+    assert all(weight.dtype == torch.float32 for weight in half.weights.values())
+    gap = (half.found - full.found).abs().max().item()
+    assert 1e-6 < gap < 0.2  # it really was another precision, and not another score
+    run_dir, spec = start(tmp_path / "run", base, rankings, bf16=True)
+    play(run_dir, spec)
+    assert run_dir.report()["accuracy"] > 0.8
+
+
+def test_the_defaults_are_the_published_ones(base):
+    """One epoch; AdamW with eps 1e-5; the rate decays to 0 (arXiv 2203.02155, 2009.01325)."""
+    config = configs.parse("reward_model", {})
+    member = Member(str(base), config, seed=1, device="cpu")
+    assert (config.epochs, config.centering, config.patience) == (1, 0.01, 3)
+    (setting,) = member.optimizer.param_groups
+    assert isinstance(member.optimizer, torch.optim.AdamW)
+    assert setting["eps"] == 1e-5
+    member.step = 100
+    assert member.learning_rate(100) == 0
+
+
+def test_responses_longer_than_the_models_context_are_cut_and_counted(tmp_path, base):
+    """max_length says 1024, the base's positions end at 128."""
+    rows = [ranking(f"r{i}", ["sun " * 200, "moon"], [1, 2], prompt=f"{i}") for i in range(12)]
+    run_dir, spec = start(tmp_path / "run", base, write_rankings(tmp_path / "rows.jsonl", rows), epochs=1)
+    play(run_dir, spec)
+    assert run_dir.report()["truncated"] == 12
+    assert run_dir.report()["refused"] == 0
+
+
+def test_a_clear_margin_widens_the_gap_between_two_responses(tmp_path, base):
+    def gap(margin):
+        member = members_of(base, margin=margin, margin_by="confidence")
+        sure = [dataclasses.replace(group, confidence=5) for group in some_groups(member)]
+        for _ in range(6):
+            member.train_step(sure, [1.0] * len(sure), 100)
+        scores, at = member.scored(sure, [1.0] * len(sure))
+        return (scores[at.better] - scores[at.worse]).mean().item()
+
+    assert gap(1.0) > gap(0.0) + 0.1
 
 
 def test_lora_trains_adapters_and_the_head_only_and_saves_a_plain_trunk(tmp_path, base, rankings):

@@ -254,3 +254,19 @@ def test_tokens_for_what_a_tokenizer_cannot_spell_are_counted():
     )  # fmt: skip
     _, counts = made([ranking("r", ["sun star", "moon"], [1, 2], prompt="sun ☀")], narrow)
     assert counts.unknown_tokens == 2
+
+
+def test_a_pad_token_that_ends_turns_is_refused_and_replaced(tokenizer):
+    fused = make_tokenizer("sun moon " * 20)
+    fused.pad_token = fused.eos_token
+    with pytest.raises(chat.ChatError, match="must exist and differ from stop id"):
+        chat.check_tokenizer(fused)
+    chat.complete_tokenizer(fused)
+    assert fused.pad_token_id not in (None, fused.eos_token_id, chat.stop_token_id(fused))
+    chat.check_tokenizer(fused)
+
+
+def test_labeler_weight_and_guideline_version_travel_with_a_ranking(tokenizer):
+    record = ranking("r", ["a", "b"], [1, 2], labeler="alice", weight=0.25, guideline_version=3)
+    (group,), _ = made([type(record).from_json(record.to_json())], tokenizer)
+    assert (group.labeler, group.weight, group.guideline_version) == ("alice", 0.25, 3)

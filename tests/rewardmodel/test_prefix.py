@@ -1,5 +1,7 @@
 """The shared-prefix pass against the pair layout: the same loss and gradient, for less work."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -227,3 +229,37 @@ def test_masks_come_from_lengths_when_the_pad_id_is_also_a_real_token():
 def test_empty_prompts_and_responses_are_refused(prompts, responses):
     with pytest.raises(prefix.PrefixError, match=r"needs|give"):
         prefix.batch(prompts, responses, pad_id=0)
+
+
+@pytest.mark.parametrize(
+    ("P", "R", "pairs", "each", "shared"),
+    [
+        (64, 64, 2_560, 640, 384),
+        (128, 128, 5_120, 1_280, 768),
+        (256, 128, 7_680, 1_920, 896),
+        (256, 64, 6_400, 1_600, 576),
+        (1_024, 128, 23_040, 5_760, 1_664),
+    ],
+)
+def test_tokens_through_the_trunk_for_five_responses_are_the_promised_ones(P, R, pairs, each, shared):
+    """Counted at the embedding. All pairs encode both sides of each of the 10: K(K-1)(P+R)."""
+    torch.manual_seed(0)
+    sizes = {**LLAMA_SIZES, "num_hidden_layers": 1, "hidden_size": 8, "intermediate_size": 8, "head_dim": 2}
+    trunk = LlamaModel(LlamaConfig(**{**sizes, "max_position_embeddings": 2_048})).eval()
+    made = prefix.batch([[1] * P], [[[2] * R] * 5], pad_id=0)
+    prefix.exact_layouts(trunk)  # which measures on rows of its own
+    counted = []
+    trunk.get_input_embeddings().register_forward_hook(lambda _, given, __: counted.append(given[0].numel()))
+    with torch.no_grad():
+        for layout, expected in (("cache", shared), ("packed", shared), ("each", each)):
+            counted.clear()
+            prefix.encode(trunk, made, layout=layout)
+            assert sum(counted) == expected, layout
+    assert pairs == 5 * 4 * (P + R)
+
+
+def test_only_the_shared_pass_and_the_decoder_of_rollouts_know_caches():
+    root = Path(__file__).parents[2]
+    files = [path for folder in ("rewardmodel", "training") for path in (root / folder).rglob("*.py")]
+    knowing = {path.relative_to(root).as_posix() for path in files if "DynamicCache" in path.read_text()}
+    assert knowing == {"rewardmodel/prefix.py", "training/algorithms/decoding.py"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,13 @@ import torch
 from contracts.configs import EvaluateConfig
 from contracts.records import PromptRecord, Rollout, RolloutSetRecord
 from contracts.run_dir import Cancelled, RunDir, RunSpec
+from contracts.scores import ScoreRecord
 from contracts.snapshots import canonical_json
 from rewardmodel import chat, prefix
 from rewardmodel.batches import by_tokens
-from rewardmodel.model import RewardModel
 from rewardmodel.statistics import Bootstrap
 from training.algorithms import policy, sampling
+from training.algorithms.scoring import Scorer
 
 PASS_TOKENS = 16_384
 SAMPLES_SHOWN = 16
@@ -40,6 +40,7 @@ def run(run_dir: RunDir, config: EvaluateConfig, spec: RunSpec) -> None:
     prompts, refused = sampling.encode_prompts(run_dir, tokenizer, model, config.max_prompts, spec.seed)
     sides = {"policy": _draw(run_dir, config, spec.seed, model, tokenizer, prompts, "policy")}
     report: dict[str, Any] = {"prompts": len(prompts), "refused": refused}
+    made: list[ScoreRecord] = []
     if run_dir.has_input("reference"):
         reference, reference_tokenizer = policy.load_policy(run_dir.input("reference"))
         _check_tokenizers(tokenizer, reference_tokenizer)
@@ -48,16 +49,16 @@ def run(run_dir: RunDir, config: EvaluateConfig, spec: RunSpec) -> None:
         report |= divergence(reference, tokenizer, list(prompts.values()), sides["policy"], config.temperature)
     if run_dir.has_input("reward_model"):
         run_dir.set_progress("score", 0, 0)
-        judge = RewardModel.load(run_dir.input("reward_model"), device=policy.default_device())
-        judge.check_same_tokenizer(tokenizer)
-        sides = {name: score(judge, [ids for _, ids in prompts.values()], sets) for name, sets in sides.items()}
+        scorer = Scorer(run_dir, tokenizer)
+        sides = {name: scorer.score([ids for _, ids in prompts.values()], sets) for name, sets in sides.items()}
+        made = list(scorer.made.values())
     for name, sets in sides.items():
         report[name] = form(sets)
     report["eos_rate"] = report["policy"]["eos_rate"]
     report["lengths"] = {name: report[name]["mean_length"] for name in sides}
     report |= preference(sides)
     records = [record for group in zip(*sides.values(), strict=True) for record in group]
-    sampling.write_rollouts(run_dir, spec, [canonical_json(record.to_json()) for record in records])
+    sampling.write_rollouts(run_dir, spec, [canonical_json(record.to_json()) for record in records], scores=made)
     for (prompt, _), group in list(zip(prompts.values(), zip(*sides.values(), strict=True), strict=True))[
         :SAMPLES_SHOWN
     ]:
@@ -97,12 +98,6 @@ def divergence(
     total = sum(map(sum, sums))
     mean, interval = mean_interval(sums)
     return {"kl": mean, "kl_ci": interval, "kl_per_token": total / tokens}
-
-
-def score(judge: RewardModel, prompts: list[list[int]], sets: Sequence[RolloutSetRecord]) -> list[RolloutSetRecord]:
-    responses = [[list(rollout.token_ids) for rollout in record.rollouts] for record in sets]
-    found = judge.score_responses(prompts, responses)
-    return [replace(record, scores=tuple(scores)) for record, scores in zip(sets, found, strict=True)]
 
 
 def form(sets: Sequence[RolloutSetRecord]) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from contracts import snapshots
 from contracts.configs import SampleConfig
 from contracts.records import PromptRecord, Rollout, RolloutSetRecord
 from contracts.run_dir import Cancelled, RunDir, RunSpec
+from contracts.scores import MADE, ScoreRecord
 from contracts.snapshots import canonical_json
 from rewardmodel import chat
-from training.algorithms import decoding, policy, states
+from training.algorithms import decoding, policy, scoring, states
 from training.algorithms.decoding import Row, SampledResponse, decode
 
 SAMPLES_SHOWN = 2  # prompts of each call
@@ -162,10 +163,17 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
                 run_dir.add_sample(step, prompt=prompts[i][0].messages[-1].content, text=rollout.text)
         done.add(dict(zip(chosen, records, strict=True)))
         run_dir.set_progress("sample", len(done.lines), len(prompts))
-    write_rollouts(run_dir, spec, [done.lines[i] for i in prompts])
     sets = [RolloutSetRecord.from_json(json.loads(done.lines[i])) for i in prompts]
+    whole: dict[str, Any] = summary([rollout for record in sets for rollout in record.rollouts])
+    made: list[ScoreRecord] = []
+    if run_dir.has_input("reward_model"):
+        run_dir.set_progress("score", 0, len(sets))
+        scorer = scoring.Scorer(run_dir, tokenizer)
+        sets = scorer.score([prompts[i][1] for i in prompts], sets)
+        made = list(scorer.made.values())
+        whole["score"] = float(np.mean([score for record in sets for score in record.scores]))
+    write_rollouts(run_dir, spec, [canonical_json(record.to_json()) for record in sets], scores=made)
     seconds = time.monotonic() - started
-    whole = summary([rollout for record in sets for rollout in record.rollouts])
     run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **whole})
 
 
@@ -221,9 +229,13 @@ def summary(rollouts: Sequence[Rollout]) -> dict[str, float]:
     }
 
 
-def write_rollouts(run_dir: RunDir, spec: RunSpec, lines: Iterable[str]) -> None:
+def write_rollouts(run_dir: RunDir, spec: RunSpec, lines: Iterable[str], *, scores: Sequence[ScoreRecord] = ()) -> None:
+    """The run's output: rollout sets, and the scores that a reward model gave to rollouts nobody had scored."""
     with run_dir.saving_output(**states.provenance(spec, "rollouts")) as folder:
         (folder / "rollouts.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+        if scores:
+            text = "".join(canonical_json(score.to_json()) + "\n" for score in scores)
+            (folder / MADE).write_text(text, encoding="utf-8", newline="\n")
 
 
 class _Partial:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -16,7 +17,7 @@ from labeling import errors
 from labeling.api.paging import Paging
 from labeling.models.people import User
 from training.api import shapes
-from training.selectors import access
+from training.selectors import access, archive
 from training.selectors import runs as reads
 from training.services import outputs, runs
 
@@ -106,6 +107,18 @@ def log(request: Request, run_id: UUID) -> Response:
 def report(request: Request, run_id: UUID) -> Response:
     """What a person should know of the result; an empty object until the run has succeeded."""
     return Response(access.run(user(request), run_id).report or {})
+
+
+@extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+@api_view(["GET"])
+def output(request: Request, run_id: UUID) -> StreamingHttpResponse:
+    """What the run made, as a zip file: a checkpoint, rollouts, or an exported classifier with its model card."""
+    run = access.run(user(request), run_id)
+    folder = reads.output(run)
+    name = f"{run.kind}-{str(run.id)[:8]}"
+    response = StreamingHttpResponse(archive.stream(folder, name=name), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    return response
 
 
 @extend_schema(parameters=[CURSOR], responses=shapes.RolloutPage)

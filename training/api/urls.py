@@ -15,6 +15,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/log", runs.log),
     path("runs/<uuid:run_id>/report", runs.report),
     path("runs/<uuid:run_id>/rollouts", runs.rollouts),
+    path("runs/<uuid:run_id>/output.zip", runs.output),
     path("runs/<uuid:run_id>/compare", runs.compare),
     path("projects/<slug:slug>/checkpoints", checkpoints.of_project),
     path("projects/<slug:slug>/lineage", checkpoints.of_answers),

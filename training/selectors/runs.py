@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.db.models import QuerySet
 from contracts import configs
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
+from training import errors
 from training.models.runs import Metric, Run, RunInput, Sample
 
 LINES_A_PAGE = 1_000
@@ -41,6 +43,14 @@ def of_project(project: Project, *, kind: str = "", status: str = "") -> QuerySe
     if kind:
         rows = rows.filter(kind=kind)
     return rows.filter(status=status) if status else rows
+
+
+def output(run: Run) -> Path:
+    """The folder of what a succeeded run made."""
+    folder = Path(settings.RUNS) / str(run.id) / "output"
+    if run.status != Run.Status.SUCCEEDED or not (folder / "manifest.json").is_file():
+        raise errors.NoOutput
+    return folder
 
 
 def describe(run: Run) -> dict[str, Any]:

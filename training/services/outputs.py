@@ -21,7 +21,7 @@ from labeling.services import rollouts, sources
 from training import errors
 from training.models.checkpoints import Checkpoint
 from training.models.runs import Run
-from training.services import rounds, runs
+from training.services import rounds, runs, scores
 from training.services.storable import storable_json
 
 ROLLOUTS = "rollouts.jsonl"
@@ -55,6 +55,8 @@ def _register(run: Run, folder: RunDir, *, manifest_hash: str, now: datetime) ->
         outputs["checkpoint"] = str(checkpoint.id)
     if run.kind == "sample" and run.config["publish"]:
         outputs["published"] = _publish(run, folder, now=now)
+    if made := scores.keep(run, folder, now=now):
+        outputs["scores"] = made
     Run.objects.filter(id=run.id).update(outputs=outputs)
     run.refresh_from_db()
     rounds.settle(run=run, now=now)

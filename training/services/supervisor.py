@@ -22,7 +22,7 @@ from contracts.run_dir import RunDir, RunDirError, RunSpec
 from contracts.snapshots import SnapshotError
 from labeling.errors import Refused
 from training.models.runs import Run
-from training.services import inputs, outputs, process, runs
+from training.services import inputs, outputs, process, runs, scores
 from training.services.mirror import Mirror
 
 TICK_SECONDS = 0.25
@@ -127,6 +127,7 @@ def _prepare(run: Run, folder: RunDir) -> None:
     if (folder.path / "run.json").exists():
         spec = replace(spec, versions=folder.spec().versions)
     folder.create(spec)
+    scores.lay_out(run, folder)
     folder.withdraw_cancel()
 
 

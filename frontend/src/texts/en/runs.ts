@@ -17,6 +17,7 @@ const KINDS: Record<string, string> = {
   reward_model: "Reward model",
   ppo: "PPO",
   evaluate: "Evaluate",
+  export: "Export a classifier",
 };
 
 export const runs = {
