@@ -5,8 +5,6 @@ An interval is [low, high], the central 95 % of a bootstrap over prompts; a meas
 data do not define is null. Scores are normalized: 0 is the mean training response, 1 one standard deviation.
 """
 
-from __future__ import annotations
-
 from typing import NotRequired, TypedDict
 
 REPORT_FORMAT = 2

@@ -222,7 +222,7 @@ def _complete(
         run_dir.set_progress("evaluation", 0, 2, "normalizing")
         tokens = 2 * config.micro_batch_tokens
         reference = _some(data.train, REFERENCE_RESPONSES, f"reference {spec.seed}")
-        first = evaluate.score_groups(models[0], data.heldout, micro_batch_tokens=tokens)  # raw, as the refits' are
+        alone = evaluate.score_groups(models[0], data.heldout, micro_batch_tokens=tokens) if len(models) > 1 else None
         right = [normalize(model, reference, micro_batch_tokens=tokens) for model in models]
         model, mean = models[0], None
         if len(models) > 1:
@@ -232,6 +232,7 @@ def _complete(
         model.combine, model.penalty = config.combine, config.penalty
         run_dir.set_progress("evaluation", 1, 2, "scoring held-out rankings")
         scores, worth = evaluate.judge(model, data.heldout, averaged=mean, micro_batch_tokens=tokens)
+        first = alone or [[model.std * score for score in found] for found in scores]  # raw, as the refits' are
         if mean is not None and config.combine == ensemble.WEIGHTS:
             model, right = mean, [right_of_mean]
         report = evaluate.report(

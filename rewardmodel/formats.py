@@ -75,12 +75,10 @@ def convert(path: Path, format: str, folder: Path) -> tuple[Path, str]:
 
 def _records(rows: Iterator[Read], refused: Counter[str]) -> Iterator[RankingRecord]:
     for row in rows:
-        if row.reason:
-            refused[row.reason] += 1
-        for item in row.items:
-            if not isinstance(item, RankingItem):
-                refused["a record that ranks nothing"] += 1
-                continue
+        items = [item for item in row.items if isinstance(item, RankingItem)]
+        if not items:
+            refused[row.reason or "ranks nothing"] += 1
+        for item in items:
             try:
                 yield from of_item(item, line=row.line)
             except RecordError as error:

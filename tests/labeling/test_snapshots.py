@@ -64,6 +64,19 @@ def test_rankings_carry_their_provenance(ranked, freeze):
     )
 
 
+def test_how_clearly_a_ranking_was_meant_travels_with_it(publish, caller, alice, project, freeze):
+    type(project).objects.update(likert_points=7, ask_confidence=True)
+    publish(1)
+    lease = caller(alice).post("projects/garden/next").json()
+    ids = sorted(response["id"] for response in lease["task"]["responses"])
+    body = {"idempotency_key": "k", "ranks": dict(zip(ids, (1, 2, 3), strict=True)), "confidence": 4}
+    body["likert"] = {ids[0]: 7, ids[1]: 3}
+    assert caller(alice).post(f"leases/{lease['token']}/ranking", body).status_code == 201
+    (row,) = files.read(freeze("rankings").path, RankingRecord)
+    assert row.confidence == 4
+    assert {one.id: one.likert for one in row.responses} == {ids[0]: 7, ids[1]: 3, ids[2]: None}
+
+
 def test_leaving_a_labeler_out_is_one_filter(ranked, freeze):
     assert {row.labeler for row in files.read(freeze("rankings", without_labelers=["bob"]).path, RankingRecord)} == {
         "alice"

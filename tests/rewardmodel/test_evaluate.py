@@ -241,7 +241,11 @@ def misfits(value, hint, path="report"):
         return inner if isinstance(value, list) else [f"{path}: {value!r} is no list"]
     if origin is dict:
         return [m for name, one in value.items() for m in misfits(one, arguments[1], f"{path}.{name}")]
-    good = isinstance(value, (int, float)) if hint is float else isinstance(value, hint) and type(value) is not bool
+    good = (
+        isinstance(value, (int, float))
+        if hint is float
+        else isinstance(value, hint) and (hint is bool or type(value) is not bool)
+    )
     return [] if good else [f"{path}: {value!r} is no {hint}"]
 
 

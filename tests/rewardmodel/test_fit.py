@@ -390,6 +390,7 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path, base, rankings, fini
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "rewardmodel.fit"]
     settings = [word for name, value in QUICK.items() for word in ("--set", f"{name}={value}")]
     command = [*launch, "--base", base, "--rankings", rankings, "--output", tmp_path / "two", "--seed", "1", *settings]
+    command += ["--set", "curve_points=1"]
     done = subprocess.run(
         list(map(str, command)), cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
@@ -398,6 +399,8 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path, base, rankings, fini
     assert [row["step"] for row in two] == [row["step"] for row in one]
     for a, b in zip(two, one, strict=True):
         assert a["values"]["loss"] == pytest.approx(b["values"]["loss"], abs=1e-4)
+    part, whole = RunDir(tmp_path / "two").report()["learning_curve"]
+    assert part["rankings"] < whole["rankings"] == finished.report()["train_groups"]
 
 
 @pytest.mark.parametrize(

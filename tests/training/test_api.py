@@ -94,6 +94,10 @@ BAD = [
     ("sft", {}, {"base": {"hub": "a\u0000b"}}, "inputs.base"),
     ("sft", {}, {"base": {"hub": "gpt2"}, "demonstrations": {"filters": {"spilt": "train"}}}, "inputs.demonstrations"),
     ("sft", {}, {"base": {"hub": "gpt2"}}, "inputs.demonstrations"),
+    ("reward_model", {"leave_out": "nobody"}, {"base": {"hub": "gpt2"}}, "leave_out"),
+    ("reward_model", {"margin": 1.0, "loss": "plackett_luce"}, {"base": {"hub": "gpt2"}}, "margin"),
+    ("reward_model", {"combine": "weights"}, {"base": {"hub": "gpt2"}}, "combine"),
+    ("export", {"member": 1, "average": True}, {}, "member"),
 ]
 
 

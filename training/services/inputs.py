@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from contracts import configs, snapshots
 from contracts.run_dir import InputRef, RunDirError
 from labeling.errors import Invalid
+from labeling.models.answers import Answer
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.records import Corpus, Snapshot
@@ -72,6 +74,14 @@ def plan(
         except ValueError as error:
             problems[f"inputs.{name}"] = str(error)
     return planned
+
+
+def check_labelers(*, project: Project, names: list[str], problems: dict[str, str]) -> None:
+    """Refuse to leave out somebody who ranked nothing here; a ranking names its labeler, or whence it was imported."""
+    ranked = Answer.objects.filter(project=project, rollout_set__isnull=False)
+    for name in names:
+        if not ranked.filter(Q(labeler__username=name) | Q(labeler__isnull=True, origin=name)).exists():
+            problems["leave_out"] = f"{name!r} has ranked nothing in this project; name a labeler who has"
 
 
 def freeze(planned: dict[str, Planned], *, project: Project, by: User | None, now: datetime) -> list[RunInput]:

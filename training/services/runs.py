@@ -68,6 +68,8 @@ def start(
     if queue and queue not in settings.CELERY_TASK_QUEUES:
         problems["queue"] = f"must be one of {', '.join(settings.CELERY_TASK_QUEUES)}; found {queue!r}"
     plan = inputs.plan(project=project, kind=kind, config=parsed, given=given, problems=problems)
+    if isinstance(parsed, configs.RewardModelConfig):
+        inputs.check_labelers(project=project, names=parsed.left_out, problems=problems)
     if problems:
         raise errors.BadRun(fields=problems)
     assert parsed is not None

@@ -220,6 +220,13 @@ def test_kl_and_proxy_win_rate_are_those_of_a_naive_computation(made, tokenizer,
     assert low <= report["reward_win_rate"] <= high
 
 
+def test_a_full_disk_has_a_code_of_its_own():
+    from contracts.run_dir import DiskFull
+    from training.algorithms.__main__ import describe
+
+    assert describe(DiskFull("output: found 0 MB free")) == ("disk_full", "output: found 0 MB free")
+
+
 @pytest.mark.parametrize(
     ("spoil", "code", "sentence"),
     [
