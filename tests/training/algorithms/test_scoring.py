@@ -133,6 +133,7 @@ def test_a_rows_reward_at_training_time_equals_its_reward_in_ppo(tmp_path):
         str(case.root / "policy"), configs.parse("reward_model", {}), seed=1, device="cpu"
     )  # as it was fitted
     raw, _ = member.scored([group], [1.0])
-    at_training = (raw - learner.reward_model.mean) / learner.reward_model.std
-    in_ppo = learner.judge(prefix.batch([ids], [sampled], pad_id=learner.tokenizer.pad_token_id))[1]
+    fitted = RewardModel.load(case.root / "reward_model")
+    at_training = (raw - fitted.mean) / fitted.std
+    (in_ppo,) = learner.judge(prefix.batch([ids], [sampled], pad_id=learner.tokenizer.pad_token_id))[1]
     assert in_ppo.tolist() == pytest.approx(at_training.tolist(), abs=1e-5)
