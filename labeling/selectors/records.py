@@ -121,7 +121,8 @@ def _ranking(row: Answer, weight: float) -> RankingRecord:
 
 
 def _merged(rows: list[Answer], weights: list[float] | None) -> RankingRecord:
-    """The rankings of one set as one. Marks are the majority's, points the mean; times add up; the newest guideline stands for all.
+    """The rankings of one set as one. Marks are the majority's, points the mean; times add up; the newest guideline
+    stands for all.
 
     With weights w, the merged one weighs 1 - product of (1 - w): the chance that one of them at least saw the
     difference, where each sees it with probability w and guesses otherwise.
