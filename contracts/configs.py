@@ -284,6 +284,36 @@ def reward_terms(text: str) -> dict[str, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BestOfNConfig(Config):
+    """Best-of-n with rejection-sampling fine-tuning: learn from the shortest correct of n attempts, again and again."""
+
+    verifier: str = option("numeric", "what says whether a reply is right, by the prompt's meta", choices=VERIFIERS)
+    iterations: int = option(4, "rounds of attempts and learning", least=1, most=1_000)
+    attempts: int = option(15, "n: attempts at each training problem", least=1, most=1_024)
+    max_new_tokens: int = option(128, "longest reply, tokens", least=1, most=131_072)
+    temperature: float = option(1.0, "divides the logits; no top-k, no top-p", above=0, most=10)
+    sampling_batch_size: int = option(256, "attempts decoded side by side", least=1)
+    epochs: int = option(2, "passes over the kept attempts, each iteration", least=1, most=100)
+    batch_size: int = option(32, "kept attempts a step", least=1, most=65_536)
+    micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
+    learning_rate: float = option(5e-4, "AdamW, linear decay to 0 within an iteration", above=0, most=1)
+    gradient_clip: float = option(1.0, "largest gradient norm", above=0)
+    restart: bool = option(False, "each iteration learns from the starting policy on (STaR), not from the newest")
+    heldout_attempts: int = option(4, "attempts at each held-out problem, after each iteration", least=1, most=1_024)
+    heldout_share: float = option(
+        0.2, "share of problems held out where the snapshot holds out none", above=0, most=0.9
+    )
+    correction_pattern: str = option("(?i)\\bwait\\b", "regular expression of a self-correction, which is counted")
+
+    def conflicts(self) -> dict[str, str]:
+        try:
+            re.compile(self.correction_pattern)
+        except re.error as error:
+            return {"correction_pattern": f"is not a regular expression: {error}"}
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
     """Rollouts of one policy, or of two side by side, on held-out prompts, with the same seeds."""
 
@@ -321,6 +351,7 @@ CONFIGS: dict[str, type[Config]] = {
     "sample": SampleConfig,
     "reward_model": RewardModelConfig,
     "ppo": PpoConfig,
+    "best_of_n": BestOfNConfig,
     "evaluate": EvaluateConfig,
     "export": ExportConfig,
 }
@@ -344,6 +375,10 @@ INPUTS: dict[str, dict[str, Input]] = {
         "reward_model": Input(accepts=("reward_model",), help="reward model; unneeded where rewards name none"),
         "prompts": Input(accepts=("prompts",), help="snapshot of training prompts"),
     },
+    "best_of_n": {
+        "policy": Input(accepts=POLICIES, help="starting policy, which is right now and then"),
+        "prompts": Input(accepts=("prompts",), help="snapshot of problems; held-out ones only measure"),
+    },
     "evaluate": {
         "policy": Input(accepts=POLICIES, help="policy to evaluate"),
         "reference": Input(accepts=POLICIES, help="policy to compare with; KL is measured to it", required=False),
@@ -353,7 +388,7 @@ INPUTS: dict[str, dict[str, Input]] = {
     "export": {"reward_model": Input(accepts=("reward_model",), help="reward model to export")},
 }
 # The kind of checkpoint that a succeeded run registers; kinds that are missing here register none.
-PRODUCES = {"pretrain": "base", "sft": "policy", "ppo": "policy", "reward_model": "reward_model"}
+PRODUCES = {"pretrain": "base", "sft": "policy", "ppo": "policy", "best_of_n": "policy", "reward_model": "reward_model"}
 KINDS = tuple(CONFIGS)
 
 

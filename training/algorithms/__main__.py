@@ -30,6 +30,7 @@ MODULES = {
     "sample": "training.algorithms.sampling",
     "reward_model": "rewardmodel.fit",
     "ppo": "training.algorithms.ppo",
+    "best_of_n": "training.algorithms.best_of_n",
     "evaluate": "training.algorithms.evaluate",
     "export": "rewardmodel.export",
 }

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from rewardmodel import prefix
+from training.algorithms.decode_step import step_for
 
-NOISE_BLOCK = 64  # uniform numbers drawn at once for a row
 ROOM = 32  # columns by which the cache grows, at least
 REFILL_AT = 8  # waiting rows enter once one slot in so many is free
 COMPACT_AT = 0.8  # with none waiting, free slots go once the share of busy ones is below this
@@ -82,17 +81,34 @@ def _loop(
 ) -> _Loop:
     exact = prefix.exact_layouts(model.base_model)
     trunk_type = _CachedTrunk if {"cache", "packed"} <= exact else _UncachedTrunk
+    slots = min(slots, len(rows))
     trunk = trunk_type(model, prompts, rows, slots, pad_id)
     return _Loop(model, trunk, rows, slots, stop_id, temperature)
 
 
 def draw(logits: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Invert the distribution function: logits (S, V), noise (S,) in [0, 1) -> ids and log-probabilities, (S,)."""
-    logprobs = logits.log_softmax(-1)
-    edges = logprobs.double().exp().cumsum(-1)
-    ids = torch.searchsorted(edges, (noise * edges[:, -1])[:, None], right=True).squeeze(-1)
+    chances = logits.softmax(-1)
+    edges = chances.cumsum(-1, dtype=torch.float64)
+    ids = torch.searchsorted(edges, (noise * edges[:, -1])[:, None], right=True)
     ids = ids.clamp(max=logits.shape[-1] - 1)
-    return ids, logprobs.gather(-1, ids[:, None]).squeeze(-1)
+    return ids.squeeze(-1), chances.gather(-1, ids).log().squeeze(-1)
+
+
+def uniform(seeds: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Number `steps` of the endless row of numbers in [0, 1) that belongs to each seed, both (S,).
+
+    SplitMix64's finalizer on a counter, with the seed mixed in between, so that neighboring seeds share nothing
+    (Steele et al. 2014): all slots at once, and no generator to keep.
+    """
+    counters = (steps.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    return (_mix(_mix(seeds) ^ _mix(counters)) >> np.uint64(11)) * 2.0**-53  # type: ignore[no-any-return]
+
+
+def _mix(bits: np.ndarray) -> np.ndarray:
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 class _Loop:
@@ -103,13 +119,11 @@ class _Loop:
     ) -> None:
         self.trunk, self.rows, self.stop_id, self.temperature = trunk, rows, stop_id, temperature
         self.device = model.device
-        size = min(slots, len(rows))
+        self.seeds = np.array([row.seed for row in rows], dtype=np.uint64)
         self.limits = np.array([row.limit for row in rows])
-        self.row = np.zeros(size, dtype=np.int64)  # the row in each slot
-        self.step = np.zeros(size, dtype=np.int64)  # tokens that it has drawn
-        self.busy = np.zeros(size, dtype=bool)
-        self.noise = np.zeros((size, NOISE_BLOCK))
-        self.generators: list[Any] = [None] * size
+        self.row = np.zeros(slots, dtype=np.int64)  # the row in each slot
+        self.step = np.zeros(slots, dtype=np.int64)  # tokens that it has drawn
+        self.busy = np.zeros(slots, dtype=bool)
         self.next_row = 0
 
     @property
@@ -151,21 +165,13 @@ class _Loop:
             taken = free[: len(chosen)]
             self.trunk.enter(taken, chosen)
             self.row[taken], self.step[taken], self.busy[taken] = chosen, 0, True
-            for slot, row in zip(taken, chosen, strict=True):
-                self.generators[slot] = np.random.Generator(np.random.Philox(key=self.rows[row].seed))
         elif not waiting and len(free) >= (1 - COMPACT_AT) * len(self.busy):
-            kept = np.flatnonzero(self.busy)
-            self.row, self.step, self.noise = self.row[kept], self.step[kept], self.noise[kept]
-            self.generators = [self.generators[slot] for slot in kept]
-            self.busy = self.busy[kept]
-            self.trunk.keep(kept)
+            kept = self.trunk.keep(np.flatnonzero(self.busy))
+            self.row, self.step, self.busy = self.row[kept], self.step[kept], self.busy[kept]
 
     def _uniform(self) -> Tensor:
-        """(S,) in [0, 1): the next number of each row's own generator."""
-        column = self.step % NOISE_BLOCK
-        for slot in np.flatnonzero(self.busy & (column == 0)):
-            self.noise[slot] = self.generators[slot].random(NOISE_BLOCK)
-        return torch.from_numpy(self.noise[np.arange(len(column)), column]).to(self.device)
+        """(S,) in [0, 1): the next number of each slot's row."""
+        return torch.from_numpy(uniform(self.seeds[self.row], self.step)).to(self.device)
 
     def _collect(self, drawn: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[SampledResponse]:
         row, ids, logprobs = (np.concatenate(column) for column in zip(*drawn, strict=True))
@@ -180,47 +186,16 @@ class _Loop:
         return responses
 
 
-class _Columns(DynamicLayer):
-    """One layer's keys and values, a slot a row, in buffers with room ahead: a step copies nothing.
-
-    A slot's tokens fill columns from 0; `at` says where the next one goes. keys and values are views
-    (S, heads, W, width) of the buffers.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_initialized = True
-
-    def reserve(self, slots: int, columns: int, like: DynamicLayer) -> None:
-        old = (self.keys, self.values)
-        for name, tensor, kept in (("keys", like.keys, old[0]), ("values", like.values, old[1])):
-            buffer = tensor.new_zeros(slots, tensor.shape[1], columns, tensor.shape[3])
-            if kept is not None:
-                buffer[:, :, : kept.shape[2]] = kept
-            setattr(self, name, buffer)
-
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        self.keys[self.slots, :, self.at] = key_states[:, :, 0]
-        self.values[self.slots, :, self.at] = value_states[:, :, 0]
-        return self.keys[:, :, : self.used], self.values[:, :, : self.used]
-
-
 class _CachedTrunk:
     """Each prompt runs once; its keys and values are copied into the slots of its rows."""
 
     def __init__(
         self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int, pad_id: int
     ) -> None:
-        self.model, self.trunk, self.head = model, model.base_model, model.get_output_embeddings()
-        self.device = model.device
-        self.prompts, self.rows, self.slots = prompts, rows, min(slots, len(rows))
-        self.lengths = np.zeros(self.slots, dtype=np.int64)
-        self.cache = DynamicCache(config=model.config)
-        self.cache.layers = [_Columns() for _ in self.cache.layers]
-        self.pad_id = pad_id
-        self.columns = 0
-        self.arange = torch.arange(self.slots, device=self.device)
-        self.logits: Any = None
+        self.device, self.prompts, self.rows, self.pad_id = model.device, prompts, rows, pad_id
+        self.step = step_for(model, slots)
+        self.lengths = np.zeros(slots, dtype=np.int64)
+        self.logits = torch.zeros(slots, model.get_output_embeddings().weight.shape[0], device=self.device)
         self.prepared: dict[int, int] = {}
 
     def enter(self, slots: np.ndarray, rows: Sequence[int]) -> None:
@@ -235,32 +210,23 @@ class _CachedTrunk:
 
     def advance(self, ids: Tensor, busy: np.ndarray) -> None:
         """One token further in busy slots; what the free ones compute is never read."""
-        positions = torch.from_numpy(self.lengths).to(self.device)
         used = int(self.lengths[busy].max()) + 1
-        if used > self.columns:
-            self._reserve(used + max(ROOM, used // 4), self.cache.layers[0])
-        for layer in self.cache.layers:
-            layer.slots, layer.at, layer.used = self.arange, positions.clamp(max=self.columns - 1), used
-        dtype = self.trunk.dtype
-        hidden = torch.arange(used, device=self.device) > positions[:, None]
-        mask = torch.zeros(hidden.shape, dtype=dtype, device=self.device)
-        mask = mask.masked_fill(hidden, torch.finfo(dtype).min)[:, None, None]
-        states = self.trunk(
-            input_ids=ids[:, None],
-            attention_mask=mask,
-            position_ids=positions[:, None],
-            cache=self.cache,
-            use_cache=True,
-        ).last_hidden_state[:, -1]
-        self.logits = self.head(states).float()
+        if used > self.step.columns:
+            self.step.reserve(used + max(ROOM, used // 4))
+        positions = torch.from_numpy(np.minimum(self.lengths, used - 1)).to(self.device)
+        self.logits = self.step(ids, positions, used)
         self.lengths[busy] += 1
 
-    def keep(self, slots: np.ndarray) -> None:
-        chosen = torch.from_numpy(slots).to(self.device)
-        self.lengths, self.logits, self.arange = self.lengths[slots], self.logits[chosen], self.arange[: len(slots)]
-        for layer in self.cache.layers:
-            layer.keys, layer.values = layer.keys[chosen], layer.values[chosen]
-        self.slots = len(slots)
+    def keep(self, slots: np.ndarray) -> np.ndarray:
+        """Only these slots go on, and become the first ones, in the order that is returned: late ones fill the gaps."""
+        count = len(slots)
+        gaps, late = np.setdiff1d(np.arange(count), slots), slots[slots >= count]
+        order = np.arange(count)
+        order[gaps] = late
+        sources, targets = (torch.from_numpy(one).to(self.device) for one in (late, gaps))
+        self.step.move(sources, targets, int(self.lengths[slots].max()))
+        self.lengths, self.logits = self.lengths[order], self.logits[torch.from_numpy(order).to(self.device)]
+        return order
 
     def _prepared_run(self, rows: Sequence[int]) -> Iterator[int]:
         for row in rows:
@@ -269,40 +235,27 @@ class _CachedTrunk:
             yield row
 
     def _prepare(self, first_row: int) -> None:
-        """Run the next prompts, as many as the slots can take up, right-padded: causal, so no mask is needed."""
-        wanted = dict.fromkeys(row.prompt for row in self.rows[first_row : first_row + self.slots])
+        """Run the next prompts, as many as the slots can take up."""
+        wanted = dict.fromkeys(row.prompt for row in self.rows[first_row : first_row + len(self.lengths)])
         chosen = [self.prompts[prompt] for prompt in wanted]
         longest = max(map(len, chosen))
         ids = torch.tensor(
             [[*prompt, *[self.pad_id] * (longest - len(prompt))] for prompt in chosen], device=self.device
         )
-        cache = DynamicCache(config=self.model.config)
-        positions = torch.arange(longest, device=self.device).expand(len(chosen), -1)
-        states = self.trunk(input_ids=ids, position_ids=positions, cache=cache, use_cache=True).last_hidden_state
         last = torch.tensor([len(prompt) - 1 for prompt in chosen], device=self.device)
+        self.prepared_layers, self.prepared_logits = self.step.prefill(ids, last)
         self.prepared = {prompt: position for position, prompt in enumerate(wanted)}
-        self.prepared_layers = cache.layers
-        self.prepared_logits = self.head(states[torch.arange(len(chosen), device=self.device), last]).float()
 
     def _seat(self, slots: np.ndarray, prompts: Sequence[int]) -> None:
         lengths = [len(self.prompts[prompt]) for prompt in prompts]
-        if max(lengths) > self.columns:
-            self._reserve(max(lengths) + ROOM, self.prepared_layers[0])
+        width = max(lengths)
+        if width > self.step.columns:
+            self.step.reserve(width + ROOM, self.prepared_layers)
         seats = torch.from_numpy(slots).to(self.device)
         source = torch.tensor([self.prepared[prompt] for prompt in prompts], device=self.device)
-        width = max(lengths)
-        for layer, prepared in zip(self.cache.layers, self.prepared_layers, strict=True):
-            layer.keys[seats, :, :width] = prepared.keys[source, :, :width]
-            layer.values[seats, :, :width] = prepared.values[source, :, :width]
+        self.step.seat(seats, source, self.prepared_layers, width)
         self.logits[seats] = self.prepared_logits[source]
         self.lengths[slots] = lengths
-
-    def _reserve(self, columns: int, like: Any) -> None:
-        for layer in self.cache.layers:
-            layer.reserve(self.slots, columns, like)
-        self.columns = columns
-        if self.logits is None:
-            self.logits = torch.zeros(self.slots, self.head.weight.shape[0], device=self.device)
 
 
 class _UncachedTrunk:
@@ -312,7 +265,7 @@ class _UncachedTrunk:
         self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int, pad_id: int
     ) -> None:
         self.model, self.prompts, self.rows, self.pad_id = model, prompts, rows, pad_id
-        self.texts: list[list[int]] = [[pad_id] for _ in range(min(slots, len(rows)))]
+        self.texts: list[list[int]] = [[pad_id] for _ in range(slots)]
         self.logits: Any = None
 
     def enter(self, slots: np.ndarray, rows: Sequence[int]) -> None:
@@ -325,9 +278,10 @@ class _UncachedTrunk:
             self.texts[slot].append(int(ids[slot]))
         self._run()
 
-    def keep(self, slots: np.ndarray) -> None:
+    def keep(self, slots: np.ndarray) -> np.ndarray:
         self.texts = [self.texts[slot] for slot in slots]
         self.logits = self.logits[torch.from_numpy(slots).to(self.logits.device)]
+        return slots
 
     def _run(self) -> None:
         device = self.model.device

@@ -36,6 +36,7 @@ DEFAULT_FILTERS: dict[tuple[str, str], dict[str, Any]] = {
     ("sample", "prompts"): {"split": "train"},
     ("reward_model", "rankings"): {},
     ("ppo", "prompts"): {"split": "train"},
+    ("best_of_n", "prompts"): {},
     ("evaluate", "prompts"): {"split": "heldout"},
 }
 

@@ -1,10 +1,12 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from rewardmodel import chat
-from training.algorithms import decoding, sampling
+from training.algorithms import decode_step, decoding, sampling
 
 from .conftest import make_model
 from .test_policy import naive_logprobs
@@ -129,3 +131,41 @@ def test_progress_counts_rollouts(tokenizer):
     drawn(make_model("llama", tokenizer), tokenizer, on_progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (15, 15)
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral"])
+def test_fused_steps_draw_what_the_model_itself_draws(tokenizer, kind, monkeypatch):
+    model = make_model(kind, tokenizer, **({"sliding_window": None} if kind == "mistral" else {}))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("bias"):
+                weight.normal_()
+    assert decode_step.fits(model)
+    fused = drawn(model, tokenizer, max_new_tokens=30)
+    monkeypatch.setattr(decode_step, "fits", lambda _: False)
+    plain = drawn(model, tokenizer, max_new_tokens=30)
+    assert ids_of(fused) == ids_of(plain)
+    for one, other in zip(chain(*fused), chain(*plain), strict=True):
+        assert np.allclose(one.logprobs, other.logprobs, atol=1e-5)
+
+
+def test_models_of_another_form_are_stepped_through_themselves(tokenizer):
+    from peft import LoraConfig, get_peft_model
+
+    assert not decode_step.fits(make_model("gpt2", tokenizer))
+    assert not decode_step.fits(make_model("llama", tokenizer, hidden_act="gelu"))
+    adapted = get_peft_model(make_model("llama", tokenizer), LoraConfig(target_modules="all-linear"))
+    assert not decode_step.fits(adapted)
+    assert not decode_step.fits(adapted.base_model.model), "the adapters are not in the weights"
+
+
+def test_uniform_numbers_are_uniform_and_each_seed_has_its_own():
+    seeds = np.arange(2_000, dtype=np.uint64)
+    table = np.stack([decoding.uniform(seeds, np.full(2_000, step)) for step in range(50)])
+    assert table.min() >= 0 and table.max() < 1
+    assert stats.kstest(table.ravel(), "uniform").pvalue > 1e-3
+    for axis in (0, 1):
+        rows = np.take(table, range(20), axis)
+        shifted = np.take(table, range(1, 21), axis)
+        assert abs(np.corrcoef(rows.ravel(), shifted.ravel())[0, 1]) < 0.03
+    assert len(np.unique(table)) == table.size
