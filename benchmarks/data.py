@@ -69,8 +69,8 @@ def bring_out(path: Path) -> dict[str, Any]:
     began = time.perf_counter()
     rows = 0
     with path.open("wb") as stream:
-        for line in exports.lines(project=project, kind=kind, filters={}):
-            stream.write(line.encode())
+        for line in exports.lines(project=project, choices=exports.Choices(kind=kind)):
+            stream.write(line)
             rows += 1
     return _line("out", kind, rows, time.perf_counter() - began)
 

@@ -167,6 +167,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "labeling.api.paging.Paging",
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is the export's own
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

@@ -1,25 +1,32 @@
 """Prompts, exports, corpora and snapshots; imports are in `imports.py`."""
 
+import json
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from django.http import StreamingHttpResponse
+from django.http import FileResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling import errors
 from labeling.api import shapes
 from labeling.api.base import paged, uploaded, user
 from labeling.api.json import OrjsonParser
 from labeling.api.projects import choice
+from labeling.formats.items import Unreadable
 from labeling.models.prompts import Prompt as PromptRow
 from labeling.models.records import Corpus as CorpusRow
 from labeling.models.records import Snapshot as SnapshotRow
 from labeling.selectors import access, exports
-from labeling.services import corpora, prompts, snapshots
+from labeling.services import corpora, exporting, prompts, snapshots
 from labeling.services.bodies import Body
 
 
@@ -101,17 +108,65 @@ class Snapshots(APIView):
 
 class Export(APIView):
     @extend_schema(
-        parameters=[choice("kind", exports.KINDS), choice("split", PromptRow.Split.values)],
-        responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
+        parameters=[
+            choice("kind", exports.KINDS),
+            choice("format", exports.FORMATS),
+            choice("split", PromptRow.Split.values),
+            choice("pseudonyms", ["1"]),
+            OpenApiParameter("filters", OpenApiTypes.STR, description="a JSON object, as snapshots take it"),
+            choice("package", ["1"]),
+        ],
+        responses={
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/zip"): OpenApiTypes.BINARY,
+        },
     )
-    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        """JSONL of the records that training reads; import takes it back."""
+    def get(self, request: Request, slug: str) -> StreamingHttpResponse | FileResponse:
+        """Annotations as lines of a format; with `package`, a zip of files by split, a card and a manifest."""
         project = access.require(user=user(request), slug=slug, action="export").project
-        kind, split = request.query_params.get("kind", ""), request.query_params.get("split")
-        lines = exports.lines(project=project, kind=kind, filters={"split": split} if split else {})
-        response = StreamingHttpResponse((line.encode() for line in lines), content_type="application/x-ndjson")
-        response["Content-Disposition"] = f'attachment; filename="{slug}-{kind}.jsonl"'
+        choices = _choices(request)
+        name = f"{slug}-{choices.kind}"
+        if request.query_params.get("package"):
+            with tempfile.TemporaryDirectory(prefix="rankloop-export-") as folder:
+                place = Path(folder) / name
+                packed = tempfile.TemporaryFile(prefix="rankloop-export-")  # noqa: SIM115  the response closes it
+                try:
+                    exporting.write(
+                        project=project, choices=choices, folder=place, by=user(request), now=timezone.now()
+                    )
+                except Unreadable as error:
+                    raise errors.Invalid(fields={"format": str(error)}) from None
+                exporting.zipped(place, packed)
+            packed.seek(0)
+            return FileResponse(packed, as_attachment=True, filename=f"{name}.zip", content_type="application/zip")
+        lines = exports.lines(project=project, choices=choices)
+        is_csv = choices.format == "csv"
+        response = StreamingHttpResponse(_blocks(lines), content_type="text/csv" if is_csv else "application/x-ndjson")
+        response["Content-Disposition"] = f'attachment; filename="{name}.{"csv" if is_csv else "jsonl"}"'
         return response
+
+
+def _choices(request: Request) -> exports.Choices:
+    given = request.query_params
+    try:
+        filters = json.loads(given.get("filters") or "{}")
+    except (ValueError, RecursionError):
+        filters = None
+    if not isinstance(filters, dict):
+        raise errors.Invalid(fields={"filters": "must be a JSON object"})
+    if split := given.get("split"):
+        filters["split"] = split
+    return exports.Choices(
+        kind=given.get("kind", ""), format=given.get("format") or "rankloop", filters=filters,
+        pseudonyms=bool(given.get("pseudonyms")),
+    )  # fmt: skip
+
+
+def _blocks(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines put together: a web server sends each piece by itself."""
+    while block := b"".join(islice(lines, 500)):
+        yield block
 
 
 def describe_prompt(prompt: PromptRow) -> dict[str, Any]:

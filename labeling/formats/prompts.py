@@ -10,6 +10,7 @@ from labeling.formats.items import Item, PromptItem, Refusal, asked, extras, ins
 
 NAME = "prompts"
 _TEXTS = ("prompt", "question")
+_OURS = ("rankloop_id", "split")
 
 
 def matches(record: Any) -> bool:
@@ -29,7 +30,12 @@ def read(record: Any) -> Iterator[Item]:
         return
     for key in ("prompt", "messages"):
         if isinstance(record.get(key), list):
-            yield PromptItem(messages=waiting(turns(record[key], key)), meta=extras(record, key))
+            messages = waiting(turns(record[key], key))
+            yield PromptItem(
+                messages=messages,
+                meta=extras(record, key, *(_OURS if "rankloop_id" in record else ())),
+                split=_split(record),
+            )
             return
     if "turns" in record:
         # Later turns follow on replies that are not there yet: they stay in the meta.
@@ -41,4 +47,13 @@ def read(record: Any) -> Iterator[Item]:
         yield PromptItem(messages=instructed(record), meta=extras(record, "instruction", "input", "system", "history"))
     else:
         key = next((key for key in _TEXTS if key in record), "prompt")
-        yield PromptItem(messages=asked(text(record, key)), meta=extras(record, key))
+        yield PromptItem(
+            messages=asked(text(record, key)),
+            meta=extras(record, key, *(_OURS if "rankloop_id" in record else ())),
+            split=_split(record),
+        )
+
+
+def _split(record: dict[str, Any]) -> str | None:
+    """Of our own exports only: what others call a split is not whether we may train on it."""
+    return record.get("split") if "rankloop_id" in record and record.get("split") in ("train", "heldout") else None

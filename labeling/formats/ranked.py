@@ -21,11 +21,18 @@ def read(record: Any) -> Iterator[Item]:
     ids = [text(one, "id") for one in responses]
     if len(set(ids)) != len(ids):
         raise Refusal("responses repeat an id")
+    bad = tuple(one.get("unacceptable") is True for one in responses)
     groups = record["ranking_groups"] if "ranking_groups" in record else [[id] for id in record["ranking"]]
     yield RankingItem(
         messages=waiting(messages),
         responses=tuple(Choice(text=text(one, "text"), source=str(one.get("model") or "unknown")) for one in responses),
-        orders=(Order(ranks=_ranks(ids, groups), annotator=str(record.get("judge") or "")[:80]),),
+        orders=(
+            Order(
+                ranks=_ranks(ids, groups),
+                annotator=str(record.get("judge") or "")[:80],
+                unacceptable=bad if any(bad) else (),
+            ),
+        ),
     )
 
 

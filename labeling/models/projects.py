@@ -41,6 +41,7 @@ class Project(models.Model):
     allow_partial = models.BooleanField(default=False)
     allow_unacceptable = models.BooleanField(default=True)
     flags = models.JSONField(default=list)  # names that a labeler may put on a response
+    blocked_words: Any = models.JSONField(default=list)  # imports leave out what has one of them, where asked to
     likert_points = models.PositiveSmallIntegerField(default=0)  # 0: no scale is shown
     ask_rationale = models.BooleanField(default=False)
     ask_confidence = models.BooleanField(default=False)

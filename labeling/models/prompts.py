@@ -8,6 +8,18 @@ from django.db import models
 from django.db.models import Q
 
 
+class EvaluationSet(models.Model):
+    """Prompts by which models are judged. Nobody labels them, and nothing trains on them or on near copies."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="evaluation_sets", db_index=False)
+    name = models.CharField(max_length=60)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="evaluation_set_once_per_name")]
+
+
 class Prompt(models.Model):
     """A whole conversation that waits for a reply. Each is stored once, in the split it was born into."""
 
@@ -21,6 +33,9 @@ class Prompt(models.Model):
     messages: Any = models.JSONField()  # [{role, content, name}]
     split = models.CharField(max_length=8, choices=Split.choices)
     meta = models.JSONField(default=dict)
+    evaluation_set = models.ForeignKey(
+        EvaluationSet, models.PROTECT, null=True, related_name="prompts", db_index=False
+    )  # null: for work and training
     created_at = models.DateTimeField()
 
     class Meta:
@@ -28,7 +43,23 @@ class Prompt(models.Model):
             models.UniqueConstraint(fields=["project", "content_hash"], name="prompt_once_per_project"),
             models.CheckConstraint(condition=Q(split__in=["train", "heldout"]), name="prompt_has_a_known_split"),
         ]
-        indexes = [models.Index(fields=["project", "split", "id"], name="prompt_by_split")]
+        indexes = [
+            models.Index(fields=["project", "split", "id"], name="prompt_by_split"),
+            models.Index(
+                fields=["evaluation_set"], condition=Q(evaluation_set__isnull=False), name="prompt_by_evaluation_set"
+            ),
+        ]
+
+
+class PromptBand(models.Model):
+    """A piece of a prompt's MinHash: two prompts that share one are looked at for being nearly the same."""
+
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="+", db_index=False)
+    value = models.BigIntegerField()  # of the band's place and hashes
+    prompt = models.ForeignKey(Prompt, models.CASCADE, related_name="bands")
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "value"], name="prompt_band_by_value")]
 
 
 class Source(models.Model):

@@ -25,6 +25,9 @@ class Filters:
     late: bool | None = None
     sources: list[UUID] | None = None  # at least one response is of one of these
     runs: list[UUID] | None = None  # rollout sets of these runs
+    policies: list[str] | None = None  # at least one response is of a source with one of these names
+    flags: list[str] | None = None  # at least one response has one of these flags
+    without_flags: list[str] | None = None  # no response has any of these
     limit: int | None = None  # the first so many
     # Of rankings only:
     weights: str | None = None  # none, or reliability: each ranking weighs what its labeler's reliability says
@@ -83,3 +86,15 @@ def _value(type_name: str, value: Any) -> Any:
     if expected == "str" and not isinstance(value, str):
         raise ValueError("must be a text")
     return value
+
+
+def plain(filters: dict[str, Any]) -> dict[str, Any]:
+    """Filters as JSON, for what is kept of them."""
+    return {
+        name: value.isoformat()
+        if isinstance(value, datetime)
+        else [str(one) for one in value]
+        if isinstance(value, list)
+        else value
+        for name, value in filters.items()
+    }

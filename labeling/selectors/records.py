@@ -1,23 +1,26 @@
 """Annotations as the records that training reads, in the order in which they were given."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from contracts.records import DemonstrationRecord, JsonRecord, Message, PromptRecord, RankingRecord
 from contracts.records import RankedResponse as RankedResponseRecord
 from labeling import errors
 from labeling.models.answers import Answer, RankedResponse
 from labeling.models.projects import Project
-from labeling.models.prompts import Prompt
+from labeling.models.prompts import Prompt, Response
 from labeling.models.work import Kind, LabelingTask, Purpose
 from labeling.selectors import agreement, merging, ranked
 from labeling.selectors.filters import Filters
 
+RANKING_ONLY = ("weights", "merge", "min_agreement", "min_rankings")
 CHUNK = 500
 T = TypeVar("T")
 
@@ -31,8 +34,7 @@ def unweighted(_: Answer) -> float:
 
 def records(*, project: Project, kind: str, filters: Filters, weigh: Weigh = unweighted) -> Iterator[JsonRecord]:
     """`weigh` gives each ranking its weight. Checks its arguments when called, not when the first row is asked for."""
-    ranking_only = ("weights", "merge", "min_agreement", "min_rankings")
-    if kind != "rankings" and (given := [name for name in ranking_only if getattr(filters, name) is not None]):
+    if kind != "rankings" and (given := [name for name in RANKING_ONLY if getattr(filters, name) is not None]):
         raise errors.Invalid(code="bad_filter", fields={given[0]: f"is for rankings, not for {kind}"})
     if kind == "prompts":
         return prompts(project=project, filters=filters)
@@ -45,20 +47,25 @@ def records(*, project: Project, kind: str, filters: Filters, weigh: Weigh = unw
     raise errors.Invalid(fields={"kind": "must be prompts, demonstrations or rankings"})
 
 
-def prompts(*, project: Project, filters: Filters) -> Iterator[PromptRecord]:
-    rows = Prompt.objects.filter(project=project).order_by("id")
+def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
+    """Those that work and training may see: none of an evaluation set."""
+    rows = Prompt.objects.filter(project=project, evaluation_set=None).order_by("id")
     if filters.split:
         rows = rows.filter(split=filters.split)
     if filters.since:
         rows = rows.filter(created_at__gte=filters.since)
     if filters.until:
         rows = rows.filter(created_at__lt=filters.until)
-    for row in rows[: filters.limit].iterator(chunk_size=CHUNK):
+    return rows
+
+
+def prompts(*, project: Project, filters: Filters) -> Iterator[PromptRecord]:
+    for row in prompt_rows(project, filters)[: filters.limit].iterator(chunk_size=CHUNK):
         yield PromptRecord(id=str(row.uuid), messages=messages(row.messages), split=row.split, meta=row.meta)
 
 
 def demonstrations(*, project: Project, filters: Filters) -> Iterator[DemonstrationRecord]:
-    rows = _answers(project, filters, [Kind.DEMONSTRATION]).select_related("demonstration")
+    rows = answer_rows(project, filters, [Kind.DEMONSTRATION]).select_related("demonstration")
     for row in rows[: filters.limit].iterator(chunk_size=CHUNK):
         yield DemonstrationRecord(
             id=str(row.uuid),
@@ -168,7 +175,7 @@ def _merged(rows: list[Answer], weights: list[float] | None) -> RankingRecord:
 
 def _ranked(project: Project, filters: Filters) -> QuerySet[Answer]:
     """Rankings of items of which there are enough, before it is asked how far people agree on them."""
-    rows = _answers(project, filters, [Kind.RANKING, Kind.COMPARISON])
+    rows = answer_rows(project, filters, [Kind.RANKING, Kind.COMPARISON])
     if filters.min_rankings is not None:
         counted = rows.order_by().values("rollout_set").annotate(n=Count("pk", distinct=True))
         rows = rows.filter(rollout_set__in=counted.filter(n__gte=filters.min_rankings).values("rollout_set"))
@@ -201,12 +208,14 @@ def messages(plain: Sequence[dict[str, str]]) -> tuple[Message, ...]:
     return tuple(Message.from_json(one) for one in plain)
 
 
-def _answers(project: Project, filters: Filters, kinds: list[Kind]) -> QuerySet[Answer]:
+def answer_rows(project: Project, filters: Filters, kinds: list[Kind]) -> QuerySet[Answer]:
     """Newest revisions of what counts: independent answers, or the reviewer's settlement in their place."""
     decided = Q(task__state__in=[LabelingTask.State.SETTLED, LabelingTask.State.DISCARDED])
     independent = Q(purpose=Purpose.ORDINARY) & (Q(task=None) | ~decided)
     settled = Q(purpose=Purpose.REVIEW, task__state=LabelingTask.State.SETTLED)
-    rows = Answer.objects.filter(independent | settled, project=project, kind__in=kinds, replaced_by=None)
+    rows = Answer.objects.filter(
+        independent | settled, project=project, kind__in=kinds, replaced_by=None, prompt__evaluation_set=None
+    )
     rows = rows.order_by("id")
     rows = rows.select_related("prompt", "labeler", "guideline")
     if filters.split:
@@ -227,7 +236,23 @@ def _answers(project: Project, filters: Filters, kinds: list[Kind]) -> QuerySet[
         rows = rows.filter(rollout_set__responses__source__uuid__in=filters.sources).distinct()
     if filters.runs is not None:
         rows = rows.filter(rollout_set__run_id__in=filters.runs)
+    if filters.policies is not None:
+        named = Q(source__name__in=filters.policies) | Q(source__reference__in=filters.policies)
+        rows = rows.filter(Exists(Response.objects.filter(named, rollout_set=OuterRef("rollout_set"))))
+    if filters.flags is not None:
+        rows = rows.filter(_flagged(filters.flags))
+    if filters.without_flags is not None:
+        rows = rows.exclude(_flagged(filters.without_flags))
     return rows
+
+
+def _flagged(flags: Sequence[str]) -> Exists:
+    """Some response of the answer has one of the flags. As text: SQLite has no search within JSON lists."""
+    named = Q()
+    for flag in flags:
+        named |= Q(as_text__contains=json.dumps(flag))
+    ranked = RankedResponse.objects.filter(answer=OuterRef("pk")).annotate(as_text=Cast("flags", TextField()))
+    return Exists(ranked.filter(named if flags else Q(pk=None)))
 
 
 def _ranked_response(row: RankedResponse) -> RankedResponseRecord:

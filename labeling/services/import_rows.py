@@ -16,7 +16,7 @@ from labeling.models import bulk, sql
 from labeling.models.answers import Answer, Demonstration, RankedResponse
 from labeling.models.judgments import Judgment
 from labeling.models.projects import Project
-from labeling.models.prompts import Prompt, Response, RolloutSet, Source
+from labeling.models.prompts import EvaluationSet, Prompt, Response, RolloutSet, Source
 from labeling.models.work import Kind
 from labeling.services import preparing, sources
 from labeling.services.preparing import Order, Prepared
@@ -57,9 +57,18 @@ class Seen:
 class Writer:
     """Stores batches for one import. A batch is one transaction, which the caller opens."""
 
-    def __init__(self, *, project: Project, format: str, now: datetime, dry_run: bool) -> None:
+    def __init__(
+        self,
+        *,
+        project: Project,
+        format: str,
+        now: datetime,
+        dry_run: bool,
+        evaluation_set: EvaluationSet | None = None,
+    ) -> None:
         self.project, self.format, self.now = project, format, now
         self.seen = Seen() if dry_run else None
+        self._evaluation = evaluation_set.pk if evaluation_set else None
         self._sources: dict[str, int] = {}
         self._time = sql.time(now)
 
@@ -85,14 +94,17 @@ class Writer:
                 is_new = id(row) in fresh
                 counts.prompts += is_new
                 _count(counts, is_new)
+        if self._evaluation and known and self.seen is None:
+            Prompt.objects.filter(pk__in=known.values()).update(evaluation_set=self._evaluation)
         share = self.project.heldout_share
         found = {**known, **self._reserve(Prompt, [row.prompt_key for row in new])}
         self._insert(
             Prompt,
-            ("id", "uuid", "project_id", "content_hash", "messages", "split", "meta", "created_at"),
+            ("id", "uuid", "project_id", "content_hash", "messages", "split", "meta", "created_at",
+             "evaluation_set_id"),
             lambda: (
                 (found[row.prompt_key], uuid, self.project.pk, row.prompt_key, row.messages,
-                 row.split or preparing.split_of(row.prompt_key, share), row.meta, self._time)
+                 row.split or preparing.split_of(row.prompt_key, share), row.meta, self._time, self._evaluation)
                 for row, uuid in zip(new, preparing.identities(len(new)), strict=True)
             ),
         )  # fmt: skip
@@ -144,7 +156,9 @@ class Writer:
         return found
 
     def _demonstrations(self, batch: Sequence[Prepared], prompts: dict[str, int], counts: Counts) -> None:
-        first = {row.answer_key: row for row in reversed(batch)}
+        first: dict[str, Prepared] = {}
+        for row in batch:
+            first.setdefault(row.answer_key, row)
         new = self._new(Answer, "body_hash", list(first), len(batch), counts, "labeler_id IS NULL")
         counts.demonstrations += len(new)
         self._answers(Kind.DEMONSTRATION, [(new[key], key, prompts[first[key].prompt_key], None, first[key].origin)
@@ -177,7 +191,9 @@ class Writer:
     def _judgments(
         self, batch: Sequence[Prepared], prompts: dict[str, int], sets: dict[str, Sequence[int]], counts: Counts
     ) -> None:
-        first = {row.answer_key: row for row in reversed(batch)}
+        first: dict[str, Prepared] = {}
+        for row in batch:
+            first.setdefault(row.answer_key, row)
         new = self._new(Judgment, "body_hash", list(first), len(batch), counts)
         counts.judgments += len(new)
         names = ("id", "uuid", "project_id", "prompt_id", "response_id", "good", "origin", "body_hash", "created_at")

@@ -24,7 +24,7 @@ from labeling.models.imports import Import
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
-from labeling.services import audit, cleaning, corpora, gathering, preparing, tasks
+from labeling.services import audit, cleaning, corpora, evaluations, gathering, preparing, tasks
 from labeling.services.import_options import Options
 from labeling.services.import_rows import Writer
 from labeling.services.preparing import Prepared
@@ -100,6 +100,8 @@ def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report
         raise errors.Conflict(
             "This import was cancelled, or another process goes on with it.", code="superseded"
         ) from None
+    if options.evaluation_set:
+        report.cleaned["walled"] = evaluations.wall(project=row.project, name=options.evaluation_set, now=now)
     _end(row, Import.State.DONE, report=asdict(report), share=1.0)
     details = {key: value for key, value in asdict(report).items() if key not in ("refusals", "reasons")}
     audit.note(project=row.project, actor=by, action="imported", subject=f"file:{row.name}"[:100], now=now,
@@ -161,12 +163,13 @@ def _read(
     skipped = sum(1 for _ in islice(records, report.records))
     if skipped < report.records:
         raise Unreadable(f"{name} is shorter than it was when this import began")
-    writer = Writer(project=project, format=format, now=now, dry_run=row is None)
-    cleaner = cleaning.Cleaner(project=project, steps=options.cleaning)
+    held = evaluations.named(project, options.evaluation_set, now) if row is not None else None
+    writer = Writer(project=project, format=format, now=now, dry_run=row is None, evaluation_set=held)
+    cleaner = cleaning.Cleaner(project=project, steps=options.cleaning, walled=not options.evaluation_set)
     try:
         with bulk.loading():
-            for batch in _batches(records, format, name, report):
-                _batch(writer, cleaner, batch, report, options, row, _share(watch, path), now)
+            for batch in _batches(records, cleaner, format, name, report):
+                _batch(writer, cleaner, batch, name, report, options, row, _share(watch, path), now)
     except Unreadable as error:
         kept = f" ({report.stored} items before it are stored)" if row is not None and report.stored else ""
         told = Unreadable(f"{error}{kept}")
@@ -176,14 +179,14 @@ def _read(
 
 
 def _batch(
-    writer: Writer, cleaner: cleaning.Cleaner, batch: list[Prepared], report: Report,
+    writer: Writer, cleaner: cleaning.Cleaner, batch: list[Prepared], name: str, report: Report,
     options: Options, row: Import | None, share: float, now: datetime,
 ) -> None:  # fmt: skip
     """One transaction. What came into being by another's hand in the meantime is looked up anew."""
     for attempt in range(TRIES):
         before = copy.deepcopy(report)
         try:
-            kept = cleaner.sift(batch, report)
+            kept = cleaner.sift(batch, report, name)
             if row is None:
                 writer.store(kept, report)
                 return
@@ -219,7 +222,9 @@ def _open(project: Project, options: Options, batch: list[Prepared], bare: list[
     return opened
 
 
-def _batches(records: Iterable[reading.Read], format: str, name: str, report: Report) -> Iterator[list[Prepared]]:
+def _batches(
+    records: Iterable[reading.Read], cleaner: cleaning.Cleaner, format: str, name: str, report: Report
+) -> Iterator[list[Prepared]]:
     """Prepared items of whole records. The report has counted the records and refusals of each batch by then."""
     batch: list[Prepared] = []
     size = 0
@@ -229,7 +234,7 @@ def _batches(records: Iterable[reading.Read], format: str, name: str, report: Re
         rows: list[Prepared] = []
         if not reason:
             try:
-                rows = [preparing.prepare(item, format) for item in record.items if not isinstance(item, DocumentItem)]
+                rows = list(_prepared(record, cleaner, format, report))
             except Refusal as refusal:
                 reason = str(refusal)
         if reason:
@@ -243,6 +248,19 @@ def _batches(records: Iterable[reading.Read], format: str, name: str, report: Re
             yield batch
             batch, size = [], 0
     yield batch
+
+
+def _prepared(
+    record: reading.Read, cleaner: cleaning.Cleaner, format: str, report: Report
+) -> Iterator[Prepared]:  # fmt: skip
+    for item in record.items:
+        if isinstance(item, DocumentItem):
+            raise Refusal("is a text to pretrain on; name the format corpus")
+        kept = cleaner.item(item, report)
+        if isinstance(kept, str):
+            raise Refusal(kept)
+        if kept is not None:
+            yield preparing.prepare(kept, format)
 
 
 def _share(watch: list[IO[bytes]], path: Path) -> float:

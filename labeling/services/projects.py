@@ -123,6 +123,10 @@ def _apply(project: Project, body: Body) -> None:
     for name in ("allow_ties", "allow_partial", "allow_unacceptable", "ask_rationale", "ask_confidence"):
         if body.has(name):
             setattr(project, name, body.truth(name))
+    if body.has("blocked_words"):
+        project.blocked_words = [
+            body.checked_text("blocked_words", one, most=60) for one in body.texts("blocked_words")
+        ]
     if body.has("flags"):
         flags = body.texts("flags")
         if len(flags) > FLAGS or len(set(flags)) != len(flags) or not all(0 < len(flag) <= 60 for flag in flags):

@@ -31,7 +31,7 @@ def freeze(*, project: Project, kind: str, filters: dict[str, Any], by: User | N
             "There is no such kind of snapshot.", fields={"kind": f"must be one of {', '.join(Snapshot.Kind.values)}"}
         )
     parsed = filtering.parse(filters)
-    details: dict[str, Any] = {"project": project.slug, "filters": _plain(filters)}
+    details: dict[str, Any] = {"project": project.slug, "filters": filtering.plain(filters)}
     reliability = None
     if parsed.weights == "reliability":
         reliability = weights.newest(project=project)
@@ -60,7 +60,7 @@ def freeze(*, project: Project, kind: str, filters: dict[str, Any], by: User | N
             sha256=manifest.sha256,
             rows=manifest.rows,
             location=location.as_posix(),
-            filters=_plain(filters),
+            filters=filtering.plain(filters),
             created_by=by,
             created_at=now,
         )
@@ -100,14 +100,3 @@ def _register(snapshot: Snapshot) -> Snapshot:
     except IntegrityError:
         return Snapshot.objects.get(project=snapshot.project, kind=snapshot.kind, sha256=snapshot.sha256)
     return snapshot
-
-
-def _plain(filters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat()
-        if isinstance(value, datetime)
-        else [str(one) for one in value]
-        if isinstance(value, list)
-        else value
-        for name, value in filters.items()
-    }

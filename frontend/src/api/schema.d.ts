@@ -568,7 +568,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description JSONL of the records that training reads; import takes it back. */
+        /** @description Annotations as lines of a format; with `package`, a zip of files by split, a card and a manifest. */
         get: operations["projects_export_retrieve"];
         put?: never;
         post?: never;
@@ -3658,7 +3658,12 @@ export interface operations {
     projects_export_retrieve: {
         parameters: {
             query?: {
-                kind?: "demonstrations" | "prompts" | "rankings";
+                /** @description a JSON object, as snapshots take it */
+                filters?: string;
+                format?: "alpaca" | "csv" | "hh" | "oasst" | "openai" | "parquet" | "prompts" | "ranked" | "rankloop" | "trl" | "trl-implicit" | "trl-standard";
+                kind?: "demonstrations" | "judgments" | "prompts" | "rankings";
+                package?: "1";
+                pseudonyms?: "1";
                 split?: "heldout" | "train";
             };
             header?: never;
@@ -3675,6 +3680,8 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": string;
+                    "text/csv": string;
+                    "application/zip": string;
                 };
             };
         };

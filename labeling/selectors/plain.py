@@ -1,0 +1,154 @@
+"""The same records as in `records`, as plain JSON values and quickly: rows go past the ORM. Exports are made of these.
+
+A test holds the two equal. Rows come in the order of their keys, in pieces, so that no size takes more memory.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Max, QuerySet
+
+from labeling import errors
+from labeling.models import sql
+from labeling.models.answers import RankedResponse
+from labeling.models.judgments import Judgment
+from labeling.models.projects import Project
+from labeling.models.work import Kind
+from labeling.selectors import records
+from labeling.selectors.filters import Filters
+
+CHUNK = 2_000
+Row = dict[str, Any]
+
+
+def rows(*, project: Project, kind: str, filters: Filters) -> Iterator[Row]:
+    """Raises `Invalid` where the filters are of rankings only and the kind is another."""
+    given = [name for name in records.RANKING_ONLY if getattr(filters, name) not in (None, "none")]
+    if given and kind != "rankings":
+        raise errors.Invalid(code="bad_filter", fields={given[0]: f"is for rankings, not for {kind}"})
+    if kind == "prompts":
+        return _prompts(project, filters)
+    if kind == "demonstrations":
+        return _demonstrations(project, filters)
+    if kind == "judgments":
+        return _judgments(project, filters)
+    if given:
+        # Merging and measuring look at whole sets: no haste there.
+        return (one.to_json() for one in records.records(project=project, kind=kind, filters=filters))
+    return _rankings(project, filters)
+
+
+def _prompts(project: Project, filters: Filters) -> Iterator[Row]:
+    found = records.prompt_rows(project, filters)
+    for pk, uuid, messages, split, meta in _pieces(found, filters.limit, ("pk", "uuid", "messages", "split", "meta")):
+        del pk
+        yield {"id": _uuid(uuid), "messages": _messages(messages), "split": split, "meta": orjson.loads(meta)}
+
+
+def _demonstrations(project: Project, filters: Filters) -> Iterator[Row]:
+    found = records.answer_rows(project, filters, [Kind.DEMONSTRATION])
+    names = (
+        "pk", "uuid", "prompt__uuid", "prompt__messages", "demonstration__reply", "prompt__split", "labeler__username",
+        "origin", "guideline__version",
+    )  # fmt: skip
+    for _, uuid, prompt, messages, reply, split, labeler, origin, guideline in _pieces(found, filters.limit, names):
+        yield {
+            "id": _uuid(uuid), "prompt_id": _uuid(prompt), "prompt": _messages(messages), "reply": _messages(reply),
+            "split": split, "labeler": labeler or origin, "weight": 1.0, "guideline_version": guideline or 0,
+        }  # fmt: skip
+
+
+def _rankings(project: Project, filters: Filters) -> Iterator[Row]:
+    found = records.answer_rows(project, filters, [Kind.RANKING, Kind.COMPARISON])
+    names = (
+        "pk", "uuid", "prompt__uuid", "rollout_set__uuid", "prompt__messages", "prompt__split", "labeler__username",
+        "origin", "guideline__version", "order_shown", "active_ms", "lease__selection_probability",
+        "rollout_set__run_id", "rollout_set__sampling", "confidence",
+    )  # fmt: skip
+    chunk: list[Any] = []
+    for row in _pieces(found, filters.limit, names):
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            yield from _with_responses(chunk)
+            chunk = []
+    yield from _with_responses(chunk)
+
+
+def _with_responses(chunk: list[Any]) -> Iterator[Row]:
+    by_answer: dict[int, list[Row]] = {row[0]: [] for row in chunk}
+    ranked = RankedResponse.objects.filter(answer_id__in=list(by_answer)).order_by("answer_id", "response__index")
+    names = (
+        "answer_id", "rank", "unacceptable", "flags", "response__uuid", "response__text", "response__token_ids",
+        "response__finish_reason", "response__source__kind", "response__source__reference",
+        "response__seed", "likert",
+    )  # fmt: skip
+    for answer, rank, bad, flags, uuid, text, tokens, finish, kind, reference, seed, likert in _raw(
+        ranked.values_list(*names)
+    ):
+        by_answer[answer].append({
+            "id": _uuid(uuid), "text": text, "rank": rank, "unacceptable": bool(bad),
+            "token_ids": orjson.loads(tokens) if tokens else None, "finish_reason": finish,
+            "source": f"{kind}:{reference}", "seed": seed, "likert": likert,
+            "flags": orjson.loads(flags) if flags != "[]" else [],
+        })  # fmt: skip
+    for (
+        pk, uuid, prompt, group, messages, split, labeler, origin, guideline, shown, active, chance, run, sampling,
+        sure,
+    ) in chunk:  # fmt: skip
+        yield {
+            "id": _uuid(uuid), "prompt_id": _uuid(prompt), "group": _uuid(group), "prompt": _messages(messages),
+            "responses": by_answer[pk], "split": split, "labeler": labeler or origin, "weight": 1.0,
+            "guideline_version": guideline or 0, "order_shown": orjson.loads(shown) if shown != "[]" else [],
+            "active_ms": active, "selection_probability": chance, "merged_from": {}, "run": _uuid(run) if run else "",
+            "sampling": orjson.loads(sampling), "confidence": sure,
+        }  # fmt: skip
+
+
+def _judgments(project: Project, filters: Filters) -> Iterator[Row]:
+    found = Judgment.objects.filter(project=project, prompt__evaluation_set=None)
+    if filters.split:
+        found = found.filter(prompt__split=filters.split)
+    names = ("pk", "uuid", "prompt__uuid", "prompt__messages", "response__text", "good", "prompt__split", "origin")
+    for _, uuid, prompt, messages, text, good, split, origin in _pieces(found, filters.limit, names):
+        yield {
+            "id": _uuid(uuid), "prompt_id": _uuid(prompt), "prompt": _messages(messages), "text": text,
+            "good": bool(good), "split": split, "labeler": origin,
+        }  # fmt: skip
+
+
+def _pieces(found: QuerySet[Any], limit: int | None, names: tuple[str, ...]) -> Iterator[Any]:
+    """Rows by their key, a piece at a time; those that come while this runs are left out."""
+    top = found.order_by().aggregate(top=Max("pk"))["top"] or 0
+    left, last = limit if limit is not None else top, 0
+    found = found.filter(pk__lte=top).order_by("pk")
+    while left > 0:
+        piece = list(_raw(found.filter(pk__gt=last).values_list(*names)[: min(CHUNK, left)]))
+        yield from piece
+        if not piece:
+            return
+        left, last = left - len(piece), piece[-1][0]
+
+
+def _raw(found: Any) -> Iterator[tuple[Any, ...]]:
+    """The query's rows as the driver gives them: no model, and no UUID or JSON is made of what may not be looked at."""
+    try:
+        statement, values = found.query.sql_with_params()
+    except EmptyResultSet:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        while piece := cursor.fetchmany(1_000):
+            yield from piece
+
+
+def _uuid(value: Any) -> str:
+    if not sql.is_sqlite():
+        return str(value)
+    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+
+
+def _messages(text: str) -> Any:
+    return orjson.loads(text)
