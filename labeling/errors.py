@@ -51,6 +51,11 @@ class NotAMember(Forbidden):
     detail = "You do not belong to this project."
 
 
+class Paused(Forbidden):
+    code = "membership_paused"
+    detail = "Your work in this project is paused. What you hold can be finished; an admin can let you go on."
+
+
 class LeaseUnknown(Missing):
     code = "lease_unknown"
     detail = "There is no lease with this token."
@@ -99,6 +104,17 @@ class NotMeasured(Conflict):
 class UnconfirmedDraft(Invalid):
     code = "same_as_draft"
     detail = "The reply is the policy's draft, unchanged. Confirm that it is ideal as it is."
+
+
+class TooMany(Refused):
+    """Too many attempts. `seconds` says how long to wait."""
+
+    code = "too_many_attempts"
+    detail = "Too many attempts failed. Wait a while."
+
+    def __init__(self, detail: str = "", *, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(detail, fields={"retry_after": f"{seconds} s"})
 
 
 class TooLarge(Refused):

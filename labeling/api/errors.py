@@ -18,6 +18,7 @@ STATUSES: dict[type[errors.Refused], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.Missing: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.WrongMethod: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
@@ -49,6 +50,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     body, status = answer
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    if isinstance(error, errors.TooMany):
+        headers = {"Retry-After": str(error.seconds)}
     return Response(body, status=status, headers=headers)
 
 

@@ -15,7 +15,7 @@ from labeling.models.answers import Answer
 from labeling.models.people import User
 from labeling.models.work import Kind
 from labeling.selectors import access, answers, work
-from labeling.services import comparisons, demonstrations, leases, rankings
+from labeling.services import comparisons, demonstrations, leases, quality, rankings
 from labeling.services.bodies import Body
 from labeling.services.text import is_storable_json
 
@@ -29,18 +29,29 @@ class Next(LeanView):
         request=work_shapes.NextRequest, responses={200: work_shapes.Lease, 204: None}, operation_id="next_task"
     )
     def post(self, request: HttpRequest, user: User, slug: str) -> HttpResponse:
-        """The labeler's unfinished task, or the next one; 204 where nothing waits."""
+        """The labeler's unfinished task, or the next one; 204 where nothing waits.
+
+        `notice` tells of a warning. Who is paused gets 403 `membership_paused` once nothing is unfinished.
+        """
         member = access.require(user=user, slug=slug, action="label")
         kinds = _kinds(body(request))
         now = timezone.now()
         guideline = member.guideline
         found = leases.acquire(
-            project=member.project, guideline_id=guideline.pk if guideline else None, labeler=user, kinds=kinds, now=now
+            project=member.project,
+            guideline_id=guideline.pk if guideline else None,
+            labeler=user,
+            kinds=kinds,
+            now=now,
+            paused=member.paused,
         )
         if found is None:
             return HttpResponse(status=204)
         lease, ends = found
-        return respond(work.payload(lease=lease, project=member.project, guideline=guideline, ends=ends, now=now))
+        notice = quality.notice(member.membership)
+        return respond(
+            work.payload(lease=lease, project=member.project, guideline=guideline, ends=ends, now=now, notice=notice)
+        )
 
 
 class Renew(LeanView):

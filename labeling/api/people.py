@@ -18,7 +18,7 @@ from labeling.api.base import as_uuid, found, paged, user
 from labeling.models.people import ApiToken, Membership, Role, User
 from labeling.models.projects import Project
 from labeling.selectors import access
-from labeling.services import people, projects
+from labeling.services import people, projects, quality
 from labeling.services.bodies import Body
 
 
@@ -182,6 +182,31 @@ class Member(APIView):
         return Response(status=204)
 
 
+class Pause(APIView):
+    @extend_schema(request=shapes.Reason, responses=shapes.Member, operation_id="member_pause")
+    def post(self, request: Request, slug: str, user_id: UUID) -> Response:
+        """Hand this member nothing more. What they hold can be finished."""
+        return Response(_stand(request, slug, user_id, quality.pause))
+
+
+class Lift(APIView):
+    @extend_schema(request=shapes.Reason, responses=shapes.Member, operation_id="member_lift")
+    def post(self, request: Request, slug: str, user_id: UUID) -> Response:
+        """End a member's pause or warning. Work before this counts against them no more."""
+        return Response(_stand(request, slug, user_id, quality.lift))
+
+
+def _stand(request: Request, slug: str, user_id: UUID, change: Any) -> dict[str, Any]:
+    project = access.require(user=user(request), slug=slug, action="manage_members").project
+    member = found(Membership.objects.filter(project=project).select_related("user", "project"), user__uuid=user_id)
+    body = Body(request.data)
+    reason = body.text("reason", most=1_000, required=True)
+    body.finish()
+    change(member=member, by=user(request), reason=reason, now=timezone.now())
+    access.forget()
+    return describe_member(member)
+
+
 def describe_person(person: User) -> dict[str, Any]:
     return {
         "id": person.uuid,
@@ -195,7 +220,16 @@ def describe_person(person: User) -> dict[str, Any]:
 
 def describe_member(membership: Membership) -> dict[str, Any]:
     person = membership.user
-    return {"id": person.uuid, "username": person.username, "name": person.name, "role": membership.role}
+    return {
+        "id": person.uuid,
+        "username": person.username,
+        "name": person.name,
+        "role": membership.role,
+        "standing": quality.standing(membership),
+        "reasons": membership.reasons,
+        "warned_at": membership.warned_at,
+        "paused_at": membership.paused_at,
+    }
 
 
 def _me(request: Request, person: User) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from labeling.models.projects import Project as ProjectRow
 from labeling.models.work import Kind, LabelingTask
 from labeling.selectors import access, answers, progress, work
 from labeling.services import answers as answering
-from labeling.services import comparisons, demonstrations, projects, rankings, tasks
+from labeling.services import comparisons, demonstrations, projects, quality, quality_rules, rankings, tasks
 from labeling.services.bodies import Body
 
 
@@ -93,6 +93,14 @@ class Progress(APIView):
         )
 
 
+class Standing(APIView):
+    @extend_schema(responses=work_shapes.Standing, operation_id="standing")
+    def get(self, request: Request, slug: str) -> Response:
+        """Your own: whether you were warned or paused, and by which rules."""
+        member = access.require(user=user(request), slug=slug, action="label").membership
+        return Response(quality.notice(member) or {"state": "good", "reasons": [], "since": None})
+
+
 class Tasks(APIView):
     @extend_schema(
         parameters=[choice("kind", Kind.values), choice("state", LabelingTask.State.values)],
@@ -137,7 +145,8 @@ class Answers(APIView):
             rows = rows.filter(kind=kind)
         if labeler := request.query_params.get("labeler"):
             rows = rows.filter(labeler__username=labeler)
-        return paged(request, rows, answers.describe)
+        blind = not member.may("view_answers")
+        return paged(request, rows, lambda row: answers.describe(row, blind=blind))
 
 
 READERS = {Kind.RANKING: rankings.read, Kind.COMPARISON: comparisons.read, Kind.DEMONSTRATION: demonstrations.read}
@@ -146,7 +155,9 @@ READERS = {Kind.RANKING: rankings.read, Kind.COMPARISON: comparisons.read, Kind.
 class Answer(APIView):
     @extend_schema(responses=work_shapes.AnswerWithTexts)
     def get(self, request: Request, answer_id: UUID) -> Response:
-        return Response(answers.with_texts(self._answer(request, answer_id)))
+        answer = self._answer(request, answer_id)
+        member = access.of_project(user=user(request), project=answer.project)
+        return Response(answers.with_texts(answer, blind=not member.may("view_answers")))
 
     @extend_schema(request=work_shapes.RankingRequest, responses=work_shapes.Receipt)
     def patch(self, request: Request, answer_id: UUID) -> Response:
@@ -171,6 +182,8 @@ class Answer(APIView):
 
 def describe(project: ProjectRow, role: str) -> dict[str, Any]:
     guideline = next(iter(project.guidelines.all()), None)
+    silent = {name: getattr(project, name) for name in projects.SILENT}
+    silent["quality"] = quality_rules.described(project.quality)
     return {
         "id": project.uuid,
         "slug": project.slug,
@@ -182,12 +195,16 @@ def describe(project: ProjectRow, role: str) -> dict[str, Any]:
         "overlap": project.overlap,
         "lease_seconds": project.lease_seconds,
         "skips_to_halt": project.skips_to_halt,
+        "flags_to_halt": project.flags_to_halt,
+        **(silent if role != Role.LABELER else {name: None for name in silent}),
         "random_share": project.random_share,
         "heldout_share": project.heldout_share,
         **work.rules(project),
         "hourly_rate": project.hourly_rate,
         "guideline": describe_guideline(guideline) if guideline else None,
         "created_at": project.created_at,
+        "archived_at": project.archived_at,
+        "retention_days": project.retention_days,
     }
 
 

@@ -78,6 +78,14 @@ class Member(s.Serializer):
     username = s.CharField()
     name = s.CharField()
     role = s.ChoiceField(Role.values)
+    standing = s.ChoiceField(["good", "warned", "paused"])
+    reasons = s.ListField(child=s.CharField(), help_text="of a warning or pause: names of quality rules, or asked")
+    warned_at = s.DateTimeField(allow_null=True)
+    paused_at = s.DateTimeField(allow_null=True)
+
+
+class Reason(s.Serializer):
+    reason = s.CharField(max_length=1_000)
 
 
 class NewMember(s.Serializer):
@@ -89,6 +97,26 @@ class RoleChange(s.Serializer):
     role = s.ChoiceField(Role.values)
 
 
+class QualityRules(s.Serializer):
+    minimum_seconds = s.DictField(child=s.FloatField(), help_text="of active time, by kind of task")
+    gold_accuracy = s.FloatField(allow_null=True, min_value=0, max_value=1)
+    self_consistency = s.FloatField(allow_null=True, min_value=0, max_value=1)
+    fast_share = s.FloatField(allow_null=True, min_value=0, max_value=1)
+    window = s.IntegerField(min_value=1, max_value=200)
+    least = s.IntegerField(min_value=1, max_value=200)
+    review_below = s.FloatField(allow_null=True, min_value=0, max_value=1)
+    stop_agreement = s.FloatField(allow_null=True, min_value=0, max_value=1)
+    stop_answers = s.IntegerField(min_value=2, max_value=50)
+
+
+class QualityRulesChange(QualityRules):
+    def get_fields(self) -> dict[str, Any]:
+        found = super().get_fields()
+        for field in found.values():
+            field.required = False
+        return found
+
+
 class ProjectFields(work_shapes.Rules):
     name = s.CharField()
     description = s.CharField(allow_blank=True)
@@ -96,6 +124,15 @@ class ProjectFields(work_shapes.Rules):
     overlap = s.IntegerField(min_value=1, max_value=50)
     lease_seconds = s.IntegerField(min_value=1, max_value=604_800)
     skips_to_halt = s.IntegerField(min_value=1, max_value=50)
+    flags_to_halt = s.IntegerField(min_value=0, max_value=50, help_text="0: flags halt nothing")
+    gold_share = s.FloatField(min_value=0, max_value=1, allow_null=True, help_text="null: not shown to labelers")
+    repeat_share = s.FloatField(min_value=0, max_value=1, allow_null=True, help_text="null: not shown to labelers")
+    repeat_distance = s.IntegerField(min_value=1, max_value=1_000, allow_null=True)
+    anchor_share = s.FloatField(min_value=0, max_value=1, allow_null=True)
+    quality = QualityRules(allow_null=True, help_text="null: not shown to labelers")
+    retention_days = s.IntegerField(
+        min_value=0, max_value=36_500, allow_null=True, help_text="kept so long once archived; null: for good"
+    )
     random_share = s.FloatField(min_value=0, max_value=1)
     heldout_share = s.FloatField(min_value=0, max_value=1)
     hourly_rate = s.CharField(allow_null=True)
@@ -108,9 +145,11 @@ class Project(ProjectFields):
     guideline = work_shapes.Guideline(allow_null=True)
     role = s.ChoiceField(Role.values, help_text="yours in this project")
     created_at = s.DateTimeField()
+    archived_at = s.DateTimeField(allow_null=True)
 
 
 class ProjectChange(ProjectFields):
+    quality = QualityRulesChange()  # type: ignore[assignment]
     confirm = s.CharField(required=False, help_text="the slug, to archive")
 
     def get_fields(self) -> dict[str, Any]:

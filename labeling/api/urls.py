@@ -3,7 +3,17 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from labeling.api import data, imports, leases, measurements, openapi, people, projects, system, trail  # noqa: F401  openapi registers itself
+from labeling.api import (
+    data,
+    leases,
+    measurements,
+    openapi,  # noqa: F401  registers itself
+    people,
+    projects,
+    review,
+    system,
+    trail,
+)
 
 urlpatterns = [
     # Everyone
@@ -25,6 +35,7 @@ urlpatterns = [
     path("leases/<uuid:token>/demonstration", leases.SubmitDemonstration.as_view()),
     path("leases/<uuid:token>/comparison", leases.SubmitComparison.as_view()),
     path("leases/<uuid:token>/skip", leases.Skip.as_view()),
+    path("projects/<slug:slug>/standing", projects.Standing.as_view()),
     path("projects/<slug:slug>/answers", projects.Answers.as_view()),
     path("answers/<uuid:answer_id>", projects.Answer.as_view()),
     # Reviewers
@@ -36,6 +47,10 @@ urlpatterns = [
     path("projects/<slug:slug>/measurements", measurements.Measurements.as_view()),
     path("projects/<slug:slug>/tasks", projects.Tasks.as_view()),
     path("tasks/<uuid:task_id>", projects.Task.as_view()),
+    path("projects/<slug:slug>/gold", review.Gold.as_view()),
+    path("gold/<uuid:gold_id>/retire", review.RetireGold.as_view()),
+    path("projects/<slug:slug>/review", review.Review.as_view()),
+    path("review/<uuid:case_id>", review.Case.as_view()),
     # Engineers
     path("projects/<slug:slug>/prompts", data.Prompts.as_view()),
     path("projects/<slug:slug>/import", imports.ImportAtOnce.as_view()),
@@ -53,6 +68,8 @@ urlpatterns = [
     path("people/<uuid:user_id>", people.Person.as_view()),
     path("projects/<slug:slug>/members", people.Members.as_view()),
     path("projects/<slug:slug>/members/<uuid:user_id>", people.Member.as_view()),
+    path("projects/<slug:slug>/members/<uuid:user_id>/pause", people.Pause.as_view()),
+    path("projects/<slug:slug>/members/<uuid:user_id>/lift", people.Lift.as_view()),
     path("projects/<slug:slug>/audit", trail.Audit.as_view()),
     # Machines
     path("health", system.Health.as_view()),

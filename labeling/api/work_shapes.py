@@ -2,7 +2,7 @@
 
 from rest_framework import serializers as s
 
-from labeling.models.work import Kind
+from labeling.models.work import Kind, Purpose
 
 
 class Message(s.Serializer):
@@ -52,6 +52,18 @@ class LeasedTask(s.Serializer):
     settings = Rules()
 
 
+class Notice(s.Serializer):
+    state = s.ChoiceField(["warned", "paused"])
+    reasons = s.ListField(child=s.CharField(), help_text="names of quality rules, or asked")
+    since = s.DateTimeField()
+
+
+class Standing(s.Serializer):
+    state = s.ChoiceField(["good", "warned", "paused"])
+    reasons = s.ListField(child=s.CharField())
+    since = s.DateTimeField(allow_null=True)
+
+
 class Lease(s.Serializer):
     token = s.UUIDField()
     expires_at = s.DateTimeField()
@@ -59,6 +71,7 @@ class Lease(s.Serializer):
     server_time = s.DateTimeField()
     task = LeasedTask()
     draft = s.JSONField(allow_null=True)
+    notice = Notice(allow_null=True)
 
 
 class NextRequest(s.Serializer):
@@ -129,6 +142,8 @@ class AnswerPrompt(s.Serializer):
 
 
 class Answer(Receipt):
+    purpose = s.ChoiceField(Purpose.values, allow_null=True, help_text="null: not for those who label")
+    too_fast = s.BooleanField()
     labeler = s.CharField(allow_null=True)
     origin = s.CharField()
     prompt = AnswerPrompt()

@@ -38,9 +38,14 @@ class Access:
     project: Project
     role: Role
     guideline: Guideline | None  # the newest; None: the project has none
+    membership: Membership | None  # None: an admin by global role, who needs none
 
     def may(self, action: str) -> bool:
         return self.role in ACTIONS[action]
+
+    @property
+    def paused(self) -> bool:
+        return self.membership is not None and self.membership.paused_at is not None
 
     def require(self, action: str) -> "Access":
         if not self.may(action):
@@ -70,14 +75,14 @@ def of(*, user: User, slug: str) -> Access:
 
 
 def of_project(*, user: User, project: Project) -> Access:
+    membership = Membership.objects.filter(user=user, project=project).first()
     if user.role == Role.ADMIN:
         role = Role.ADMIN
+    elif membership is None:
+        raise errors.NotAMember(fields={"project": "is not one of yours"})
     else:
-        membership = Membership.objects.filter(user=user, project=project).first()
-        if membership is None:
-            raise errors.NotAMember(fields={"project": "is not one of yours"})
         role = Role(membership.role)
-    return Access(user, project, role, Guideline.objects.filter(project=project).first())
+    return Access(user, project, role, Guideline.objects.filter(project=project).first(), membership)
 
 
 def require(*, user: User, slug: str, action: str) -> Access:

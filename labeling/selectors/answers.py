@@ -18,12 +18,14 @@ def detailed(answers: QuerySet[Answer]) -> QuerySet[Answer]:
     ).prefetch_related(Prefetch("ranked", queryset=ranked))
 
 
-def describe(answer: Answer) -> dict[str, Any]:
-    """A `detailed` answer as the API gives it."""
+def describe(answer: Answer, *, blind: bool = False) -> dict[str, Any]:
+    """A `detailed` answer as the API gives it; `blind` keeps back whether it was gold or a repeat."""
     ranked = list(answer.ranked.all())
     demonstration = answer.demonstration if answer.kind == Kind.DEMONSTRATION else None
     return {
         **receipt(answer),
+        "purpose": None if blind else answer.purpose,
+        "too_fast": answer.too_fast,
         "labeler": answer.labeler.username if answer.labeler else None,
         "origin": answer.origin,
         "prompt": {"id": answer.prompt.uuid, "last_message": answer.prompt.messages[-1]["content"][:200]},
@@ -42,14 +44,14 @@ def describe(answer: Answer) -> dict[str, Any]:
     }
 
 
-def with_texts(answer: Answer) -> dict[str, Any]:
+def with_texts(answer: Answer, *, blind: bool = False) -> dict[str, Any]:
     """The same with the whole prompt and the responses as they were shown: what an edit needs."""
     shown = []
     if answer.rollout_set_id is not None:
         order = answer.order_shown or [str(one.response.uuid) for one in answer.ranked.all()]
         shown = work.shown(answer.rollout_set_id, order)
     return {
-        **describe(answer),
+        **describe(answer, blind=blind),
         "messages": answer.prompt.messages,
         "responses": shown,
         "settings": work.rules(answer.project),

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TypeVar
 
+from labeling.selectors import agreement
+
 T = TypeVar("T")
 
-LEFT_OUT = 1_000  # the place of a response that a partial ranking leaves out: below every ranked one
-UNACCEPTABLE = 1_001
+LEFT_OUT = 900  # the place of a response that a partial ranking leaves out: below ranked, above unacceptable ones
 
 
 def place(rank: int | None, *, unacceptable: bool) -> int:
     """Where a response stands among the others of its answer: ranked, then left out, then unacceptable."""
-    if rank is not None:
-        return rank
-    return UNACCEPTABLE if unacceptable else LEFT_OUT
+    found = agreement.place(rank, unacceptable=unacceptable)
+    return LEFT_OUT if found is None else found
 
 
 def against_gold(known: Mapping[T, int], given: Mapping[T, int]) -> tuple[int, int]:

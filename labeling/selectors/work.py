@@ -20,9 +20,15 @@ _SHOWN = """
 
 
 def payload(
-    *, lease: Lease, project: Project, guideline: Guideline | None, ends: datetime, now: datetime
+    *,
+    lease: Lease,
+    project: Project,
+    guideline: Guideline | None,
+    ends: datetime,
+    now: datetime,
+    notice: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything on the labeling screen. Nothing in it tells whose a response is."""
+    """Everything on the labeling screen. Nothing in it tells whose a response is, or whether it is gold or a repeat."""
     row = sql.first(_SHOWN, [lease.labeler_id, lease.task_id])
     assert row is not None
     uuid, kind, policy_draft, rollout_set, prompt_uuid, messages, draft = row
@@ -43,6 +49,7 @@ def payload(
             "settings": rules(project),
         },
         "draft": sql.as_json(draft),
+        "notice": notice,
     }
 
 

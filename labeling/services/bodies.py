@@ -30,6 +30,10 @@ class Body:
     def has(self, field: str) -> bool:
         return self._left.get(field) is not None
 
+    def __contains__(self, field: str) -> bool:
+        """Whether it was sent, null or not."""
+        return field in self._left
+
     def text(self, field: str, *, most: int, required: bool = False) -> str:
         return self.checked_text(field, self.take(field), most=most, required=required)
 

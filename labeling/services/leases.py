@@ -24,15 +24,24 @@ ATTEMPTS = 5
 
 
 def acquire(
-    *, project: Project, guideline_id: int | None, labeler: User, kinds: Sequence[Kind], now: datetime
+    *,
+    project: Project,
+    guideline_id: int | None,
+    labeler: User,
+    kinds: Sequence[Kind],
+    now: datetime,
+    paused: bool = False,
 ) -> tuple[Lease, datetime] | None:
-    """The labeler's unfinished lease, renewed, or a new one; None where nothing waits. Also: when it ends."""
+    """The labeler's unfinished lease, renewed, or a new one; None where nothing waits. Also: when it ends.
+
+    Who is paused gets the unfinished one only.
+    """
     if project.status != Project.Status.OPEN:
         raise errors.ProjectClosed(fields={"project": f"is {project.status}"})
     for attempt in range(ATTEMPTS):
         try:
             with sql.writing():
-                return _acquire(project, guideline_id, labeler, kinds, now)
+                return _acquire(project, guideline_id, labeler, kinds, now, paused)
         except IntegrityError:
             # The same labeler asked twice at once and this request came second: look again.
             if attempt == ATTEMPTS - 1:
@@ -41,12 +50,14 @@ def acquire(
 
 
 def _acquire(
-    project: Project, guideline_id: int | None, labeler: User, kinds: Sequence[Kind], now: datetime
+    project: Project, guideline_id: int | None, labeler: User, kinds: Sequence[Kind], now: datetime, paused: bool
 ) -> tuple[Lease, datetime] | None:
     ends = now + timedelta(seconds=project.lease_seconds)
     token = claims.unfinished(project_id=project.pk, labeler_id=labeler.pk, kinds=kinds, ends=ends)
     if token is not None:
         return Lease.objects.get(token=token), ends
+    if paused:
+        raise errors.Paused(fields={"project": "has paused your work"})
     for kind in kinds:
         claim = silent.draw(project=project, kind=kind, labeler_id=labeler.pk, now=now) or claims.claim(
             project_id=project.pk,

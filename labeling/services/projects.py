@@ -10,12 +10,16 @@ from django.db.models import Max
 from labeling import errors
 from labeling.models.people import Membership, Role, User
 from labeling.models.projects import Guideline, Project
-from labeling.services import audit
+from labeling.services import audit, quality_rules
 from labeling.services.bodies import Body, is_finite
 
 GUIDELINE = 100_000  # characters
 FLAGS = 30
+SILENT = ("gold_share", "repeat_share", "repeat_distance", "anchor_share")  # what labelers are not shown
+SHARES = ("random_share", "heldout_share", "gold_share", "repeat_share", "anchor_share")
 RANGES = {
+    "flags_to_halt": (0, 50),
+    "repeat_distance": (1, 1_000),
     "k": (2, 9),
     "overlap": (1, 50),
     "lease_seconds": (1, 604_800),
@@ -113,13 +117,23 @@ def _apply(project: Project, body: Body) -> None:
         value = body.whole(name, least=least, most=most)
         if value is not None:
             setattr(project, name, value)
-    for name in ("random_share", "heldout_share"):
+    for name in SHARES:
         if body.has(name):
             value = body.take(name)
             if is_finite(value) and 0 <= value <= 1:
                 setattr(project, name, float(value))
             else:
                 body.problem(name, "must be a number from 0 to 1", code="out_of_range")
+    if project.gold_share + project.repeat_share > 1:
+        body.problem("repeat_share", "and gold_share must not be above 1 together", code="out_of_range")
+    if body.has("quality"):
+        project.quality = quality_rules.changed(body, project.quality, body.take("quality"))
+    else:
+        body.take("quality")
+    if "retention_days" in body:
+        days = body.take("retention_days")
+        if days is None or body.is_whole("retention_days", days, least=0, most=36_500):
+            project.retention_days = days
     for name in ("allow_ties", "allow_partial", "allow_unacceptable", "ask_rationale", "ask_confidence"):
         if body.has(name):
             setattr(project, name, body.truth(name))

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
 from labeling.models.answers import Answer, RankedResponse
@@ -10,7 +11,7 @@ from labeling.models.people import Membership, User
 from labeling.models.projects import Project
 from labeling.models.quality import GoldItem, QualityCheck
 from labeling.models.work import Purpose
-from labeling.selectors import scoring
+from labeling.selectors import access, scoring
 from labeling.services import audit, quality_rules
 from labeling.services.quality_rules import Rules
 
@@ -103,12 +104,14 @@ def _share(checks: QuerySet[QualityCheck], rules: Rules) -> float | None:
     return sum(agreeing for agreeing, _ in newest) / sum(decided for _, decided in newest)
 
 
+@transaction.atomic
 def pause(*, member: Membership, by: User, reason: str, now: datetime) -> None:
     """By a person rather than by a rule. What the labeler holds can still be finished."""
     if member.paused_at is None:
         _stand(member, "labeler_paused", now, by=by, note=reason, reasons=["asked"], paused_at=now)
 
 
+@transaction.atomic
 def lift(*, member: Membership, by: User, reason: str, now: datetime) -> None:
     """Let the labeler go on with a clean slate: what came before counts no more."""
     if member.paused_at is not None or member.warned_at is not None:
@@ -119,6 +122,13 @@ def lift(*, member: Membership, by: User, reason: str, now: datetime) -> None:
 
 def standing(member: Membership) -> str:
     return "paused" if member.paused_at else "warned" if member.warned_at else "good"
+
+
+def notice(member: Membership | None) -> dict[str, Any] | None:
+    """What the labeler is told of their standing with each task; None: nothing is wrong."""
+    if member is None or not (member.paused_at or member.warned_at):
+        return None
+    return {"state": standing(member), "reasons": member.reasons, "since": member.paused_at or member.warned_at}
 
 
 def totals(*, project: Project, labeler: User) -> dict[str, Any]:
@@ -144,4 +154,5 @@ def _stand(
     details = {"reasons": changes["reasons"], **({"reason": note} if note else {})}
     audit.note(project=member.project, actor=by, action=action, subject=f"user:{member.user.uuid}", details=details,
                now=now)  # fmt: skip
+    transaction.on_commit(access.forget)
     audit.announce(project=member.project, kind=action, payload={"labeler": member.user.username, **details}, now=now)

@@ -3,9 +3,8 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from labeling import errors
 from labeling.models.work import Kind
-from labeling.services.bodies import is_finite
+from labeling.services.bodies import Body, is_finite
 
 SHARES = ("gold_accuracy", "self_consistency", "fast_share", "review_below", "stop_agreement")
 COUNTS = {"window": (1, 200), "least": (1, 200), "stop_answers": (2, 50)}
@@ -39,31 +38,29 @@ def described(stored: dict[str, Any]) -> dict[str, Any]:
     return asdict(of(stored))
 
 
-def changed(stored: dict[str, Any], plain: Any) -> dict[str, Any]:
-    """What to store once `plain` is laid over what is there. Refuses by dotted field."""
+def changed(body: Body, stored: dict[str, Any], plain: Any) -> dict[str, Any]:
+    """What to store once `plain` is laid over what is there. Problems go to `body`, by dotted field."""
     if not isinstance(plain, dict):
-        raise errors.Invalid(fields={"quality": "must be an object of rules"}, code="wrong_type")
-    problems: dict[str, str] = {}
+        body.problem("quality", "must be an object of rules", code="wrong_type")
+        return stored
     known = {one.name for one in fields(Rules)}
     for name, value in plain.items():
+        path = f"quality.{name}"[:100]
         if name not in known:
-            problems[f"quality.{name}"[:100]] = f"is not a rule; known: {', '.join(sorted(known))}"
+            body.problem(path, f"is not a rule; known: {', '.join(sorted(known))}", code="unknown_field")
         elif name in SHARES:
             if value is not None and not (is_finite(value) and 0 <= value <= 1):
-                problems[f"quality.{name}"] = "must be a number from 0 to 1, or null"
+                body.problem(path, "must be a number from 0 to 1, or null", code="out_of_range")
         elif name in COUNTS:
             least, most = COUNTS[name]
-            if type(value) is not int or not least <= value <= most:
-                problems[f"quality.{name}"] = f"must be a whole number from {least} to {most}"
+            body.is_whole(path, value, least=least, most=most)
         elif not _are_seconds(value):
-            problems["quality.minimum_seconds"] = (
-                f"must map {', '.join(Kind.values)} to seconds from 0 to {MOST_SECONDS}"
-            )
+            kinds = ", ".join(Kind.values)
+            body.problem(path, f"must map {kinds} to seconds from 0 to {MOST_SECONDS}", code="out_of_range")
     rules = {**stored, **plain}
-    if not problems and rules.get("least", Rules.least) > rules.get("window", Rules.window):
-        problems["quality.least"] = "must not be above the window"
-    if problems:
-        raise errors.Invalid(fields=problems)
+    least, window = rules.get("least", Rules.least), rules.get("window", Rules.window)
+    if isinstance(least, int) and isinstance(window, int) and least > window:
+        body.problem("quality.least", "must not be above the window", code="out_of_range")
     return rules
 
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, RolloutSet
+from labeling.models.quality import ReviewCase
 from labeling.models.work import Exclusion, Kind, LabelingTask, Purpose, Slot
 from labeling.services import audit
 from labeling.services.bodies import Body, is_finite
@@ -116,24 +117,35 @@ def change(*, task: LabelingTask, plain: Any, by: User, now: datetime) -> None:
         LabelingTask.objects.filter(pk=task.pk).update(
             state=LabelingTask.State.OPEN if waits else LabelingTask.State.DONE
         )
+    if state:
+        closed = ReviewCase.State.REOPENED if state == LabelingTask.State.OPEN else ReviewCase.State.LEFT
+        ReviewCase.objects.filter(task=task, state=ReviewCase.State.OPEN).update(
+            state=closed, closed_at=now, closed_by=by, reason=f"the task was set to {state}"
+        )
     audit.note(project=task.project, actor=by, action="task_changed", subject=f"task:{task.uuid}",
                details={"state": state, "priority": priority}, now=now)  # fmt: skip
 
 
+def add_slots(*, task: LabelingTask, number: int, now: datetime) -> None:
+    """More seats on a task that is there already."""
+    first = (Slot.objects.filter(task=task).aggregate(last=Max("number"))["last"] or 0) + 1
+    Slot.objects.bulk_create(_slot(task, first + place, now) for place in range(number))
+
+
 def _open_slots(*, project: Project, tasks: Iterable[LabelingTask], now: datetime) -> None:
     Slot.objects.bulk_create(
-        [
-            Slot(
-                task=task,
-                number=number,
-                project=project,
-                kind=task.kind,
-                priority=task.priority,
-                shuffle=random.random(),
-                free_at=now,
-            )
-            for task in tasks
-            for number in range(project.overlap)
-        ],
+        [_slot(task, number, now) for task in tasks for number in range(project.overlap)],
         batch_size=BATCH,
+    )
+
+
+def _slot(task: LabelingTask, number: int, now: datetime) -> Slot:
+    return Slot(
+        task=task,
+        number=number,
+        project_id=task.project_id,
+        kind=task.kind,
+        priority=task.priority,
+        shuffle=random.random(),
+        free_at=now,
     )

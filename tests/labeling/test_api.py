@@ -18,7 +18,7 @@ from tests.labeling.work import rank
 def test_a_lease_shows_everything_but_whose_the_responses_are(publish, next_task, alice):
     publish(1)
     lease = next_task(alice)
-    assert set(lease) == {"token", "expires_at", "lease_seconds", "server_time", "task", "draft"}
+    assert set(lease) == {"token", "expires_at", "lease_seconds", "server_time", "task", "draft", "notice"}
     assert lease["task"]["guideline"] == {"version": 1, "text": "Prefer what is true."}
     assert lease["task"]["prompt"]["messages"] == [{"role": "user", "content": "Question 0?", "name": ""}]
     assert [set(response) for response in lease["task"]["responses"]] == [{"id", "text", "tokens"}] * 3

@@ -48,6 +48,14 @@ def test_ordinal_alpha_agrees_with_the_krippendorff_package():
         assert ordinal_alpha(units) == pytest.approx(expected)
 
 
+def test_a_cycle_of_majorities_is_found_whatever_its_length():
+    assert has_cycle([{1: 1, 2: 2, 3: 3}, {2: 1, 3: 2, 1: 3}, {3: 1, 1: 2, 2: 3}])
+    assert not has_cycle([{1: 1, 2: 2, 3: 3}, {2: 1, 1: 2, 3: 3}, {1: 1, 2: 2, 3: 3}])
+    assert not has_cycle([{1: 1, 2: 1, 3: 1}])
+    square = [{1: 1, 2: 2}, {2: 1, 3: 2}, {3: 1, 4: 2}, {4: 1, 1: 2}]
+    assert has_cycle(square) and not has_cycle(square[:3])
+
+
 def profiles(least=2, most=5):
     return st.integers(least, most).flatmap(
         lambda k: st.lists(

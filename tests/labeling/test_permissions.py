@@ -7,7 +7,7 @@ import pytest
 from labeling.models.imports import Import
 from labeling.models.people import Membership
 from labeling.models.projects import Project
-from labeling.models.work import LabelingTask
+from labeling.models.quality import GoldItem, ReviewCase
 
 ROLES = ("labeler", "reviewer", "engineer", "admin")
 # "admin" is an admin of the project by membership only; "ada" is one by global role; "outsider" belongs to another project.
@@ -40,10 +40,17 @@ TABLE = {
     ("post", f"{P}/guidelines"): ADMINS,
     ("get", f"{P}/progress"): EVERY,
     ("post", f"{P}/next"): EVERY,
+    ("get", f"{P}/standing"): EVERY,
     ("get", f"{P}/answers?mine=1"): EVERY,
     ("get", f"{P}/answers"): STAFF,
     ("get", f"{P}/tasks"): STAFF,
     ("patch", "tasks/{task}"): REVIEWERS,
+    ("get", f"{P}/gold"): STAFF,
+    ("post", f"{P}/gold"): REVIEWERS,
+    ("post", "gold/{gold}/retire"): REVIEWERS,
+    ("get", f"{P}/review"): REVIEWERS,
+    ("get", "review/{case}"): REVIEWERS,
+    ("post", "review/{case}"): REVIEWERS,
     ("get", f"{P}/prompts"): STAFF,
     ("post", f"{P}/prompts"): ENGINEERS,
     ("post", f"{P}/import"): ENGINEERS,
@@ -72,6 +79,8 @@ TABLE = {
     ("post", f"{P}/members"): ADMINS,
     ("patch", f"{P}/members/{{person}}"): ADMINS,
     ("delete", f"{P}/members/{{person}}"): ADMINS,
+    ("post", f"{P}/members/{{person}}/pause"): ADMINS,
+    ("post", f"{P}/members/{{person}}/lift"): ADMINS,
     ("get", "health"): ANYONE,
     ("get", "schema"): ANYONE,
     ("get", "docs"): ANYONE,
@@ -94,13 +103,13 @@ def people(person, project, ada, now):
 
 
 @pytest.mark.parametrize(("method", "route"), list(TABLE), ids=[f"{method} {route}" for method, route in TABLE])
-def test_only_the_roles_of_the_table_may(method, route, people, publish, caller):
-    (task,) = publish(1)
-    assert LabelingTask.objects.count() == 1
-    upload = Import.objects.create(
-        project=task.project, name="a.jsonl", bytes=2, state="uploading", created_at=task.created_at
+def test_only_the_roles_of_the_table_may(method, route, people, publish, caller, now):
+    task, known = publish(2)
+    gold = GoldItem.objects.create(task=known, project=task.project, kind="ranking", ranks={}, created_at=now)
+    case = ReviewCase.objects.create(task=task, project=task.project, why="skips", opened_at=now)
+    path = route.format(
+        person=people["dora"].uuid, task=task.uuid, gold=gold.uuid, case=case.uuid, set=task.rollout_set.uuid
     )
-    path = route.format(person=people["dora"].uuid, task=task.uuid, set=task.rollout_set.uuid, upload=upload.uuid)
     may = set()
     for name in PEOPLE:
         client = caller(people[name])
@@ -118,7 +127,8 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller)
         if answer.status_code == 401:
             assert name == "nobody"
         elif answer.status_code == 403:
-            in_project = any(part in path for part in ("garden", "tasks/", "rollout-sets/", "imports/"))
+            owned = ("garden", "tasks/", "rollout-sets/", "gold/", "review/")
+            in_project = any(part in path for part in owned)
             expected = "not_a_member" if name == "outsider" and in_project else "forbidden"
             assert answer.json()["code"] == expected
         else:
@@ -137,14 +147,9 @@ def test_every_route_is_in_the_table_or_named_here(people):
         "answers/<uuid:answer_id>",  # by who holds the lease or wrote the answer: test_bad_input, test_api
     }  # fmt: skip
     listed = {route.partition("?")[0].replace("garden", "<slug:slug>") for _, route in TABLE}
-    named = {
-        "{task}": "<uuid:task_id>",
-        "{person}": "<uuid:user_id>",
-        "{set}": "<uuid:set_id>",
-        "{upload}": "<uuid:import_id>",
-    }
-    for name, converter in named.items():
-        listed = {route.replace(name, converter) for route in listed}
+    names = {"task": "task_id", "person": "user_id", "gold": "gold_id", "case": "case_id", "set": "set_id"}
+    for name, argument in names.items():
+        listed = {route.replace(f"{{{name}}}", f"<uuid:{argument}>") for route in listed}
     assert {str(pattern.pattern) for pattern in urls.urlpatterns} == listed | elsewhere
 
 

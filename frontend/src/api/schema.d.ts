@@ -155,6 +155,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gold/{gold_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Hand it out no more. What was scored by it stays. */
+        post: operations["gold_retire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -578,6 +595,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/gold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items of known order, newest first. Labelers never see this. */
+        get: operations["gold_list"];
+        put?: never;
+        /** @description Give a ranking task's responses a known order. From then on each labeler gets it once, silently. */
+        post: operations["gold_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/guidelines": {
         parameters: {
             query?: never;
@@ -698,6 +733,40 @@ export interface paths {
         patch: operations["projects_members_partial_update"];
         trace?: never;
     };
+    "/api/v1/projects/{slug}/members/{user_id}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description End a member's pause or warning. Work before this counts against them no more. */
+        post: operations["member_lift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/members/{user_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Hand this member nothing more. What they hold can be finished. */
+        post: operations["member_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/next": {
         parameters: {
             query?: never;
@@ -707,7 +776,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The labeler's unfinished task, or the next one; 204 where nothing waits. */
+        /**
+         * @description The labeler's unfinished task, or the next one; 204 where nothing waits.
+         *
+         *     `notice` tells of a warning. Who is paused gets 403 `membership_paused` once nothing is unfinished.
+         */
         post: operations["next_task"];
         delete?: never;
         options?: never;
@@ -743,6 +816,23 @@ export interface paths {
         put?: never;
         /** @description Add conversations that wait for a reply. One that is there already is not stored twice. */
         post: operations["projects_prompts_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items that wait for a reviewer, newest first; closed ones with `state`. */
+        get: operations["review_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -796,6 +886,23 @@ export interface paths {
         put?: never;
         /** @description Freeze annotations. The same content as an earlier snapshot is that snapshot. */
         post: operations["projects_snapshots_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Your own: whether you were warned or paused, and by which rules. */
+        get: operations["standing"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -864,6 +971,24 @@ export interface paths {
         put?: never;
         /** @description Stop a reply; what is written of it stays. */
         post: operations["replies_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The item, everybody's answers and skips, and the labelers' rankings merged. */
+        get: operations["review_detail"];
+        put?: never;
+        /** @description Close the case: by `ranking` or the `merged` one, which count from then on; `reopen`, `discard`, `leave`. */
+        post: operations["review_settle"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1251,6 +1376,17 @@ export interface components {
             created_at: string;
             late: boolean;
             revision: number;
+            /**
+             * @description null: not for those who label
+             *
+             *     * `ordinary` - ordinary
+             *     * `gold` - gold
+             *     * `repeat` - repeat
+             *     * `anchor` - anchor
+             *     * `review` - review
+             */
+            purpose: (components["schemas"]["AnswerPurposeEnum"] | components["schemas"]["NullEnum"]) | null;
+            too_fast: boolean;
             labeler: string | null;
             origin: string;
             prompt: components["schemas"]["AnswerPrompt"];
@@ -1285,6 +1421,15 @@ export interface components {
             id: string;
             last_message: string;
         };
+        /**
+         * @description * `ordinary` - ordinary
+         *     * `gold` - gold
+         *     * `repeat` - repeat
+         *     * `anchor` - anchor
+         *     * `review` - review
+         * @enum {string}
+         */
+        AnswerPurposeEnum: "ordinary" | "gold" | "repeat" | "anchor" | "review";
         AnswerWithTexts: {
             /** Format: uuid */
             id: string;
@@ -1295,6 +1440,17 @@ export interface components {
             created_at: string;
             late: boolean;
             revision: number;
+            /**
+             * @description null: not for those who label
+             *
+             *     * `ordinary` - ordinary
+             *     * `gold` - gold
+             *     * `repeat` - repeat
+             *     * `anchor` - anchor
+             *     * `review` - review
+             */
+            purpose: (components["schemas"]["AnswerPurposeEnum"] | components["schemas"]["NullEnum"]) | null;
+            too_fast: boolean;
             labeler: string | null;
             origin: string;
             prompt: components["schemas"]["AnswerPrompt"];
@@ -1330,6 +1486,84 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
+        Case: {
+            /** Format: uuid */
+            id: string;
+            why: components["schemas"]["WhyEnum"];
+            state: components["schemas"]["CaseStateEnum"];
+            /** Format: double */
+            agreement: number | null;
+            task: components["schemas"]["CaseTask"];
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
+            closed_by: string | null;
+            reason: string;
+            /**
+             * Format: uuid
+             * @description the answer that counts
+             */
+            settlement: string | null;
+        };
+        CaseDetail: {
+            /** Format: uuid */
+            id: string;
+            why: components["schemas"]["WhyEnum"];
+            state: components["schemas"]["CaseStateEnum"];
+            /** Format: double */
+            agreement: number | null;
+            task: components["schemas"]["CaseTask"];
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
+            closed_by: string | null;
+            reason: string;
+            /**
+             * Format: uuid
+             * @description the answer that counts
+             */
+            settlement: string | null;
+            cycle: boolean;
+            merged: components["schemas"]["Merged"] | null;
+            messages: components["schemas"]["Message"][];
+            responses: components["schemas"]["CaseResponse"][];
+            answers: components["schemas"]["Answer"][];
+            skips: components["schemas"]["CaseSkip"][];
+            settings: components["schemas"]["Rules"];
+        };
+        CaseResponse: {
+            /** Format: uuid */
+            id: string;
+            text: string;
+            tokens: number | null;
+            source: string;
+        };
+        CaseSkip: {
+            labeler: string;
+            reason: string;
+            comment: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
+         * @description * `open` - open
+         *     * `settled` - settled
+         *     * `reopened` - reopened
+         *     * `discarded` - discarded
+         *     * `left` - left
+         * @enum {string}
+         */
+        CaseStateEnum: "open" | "settled" | "reopened" | "discarded" | "left";
+        CaseTask: {
+            /** Format: uuid */
+            id: string;
+            kind: components["schemas"]["TaskKindEnum"];
+            purpose: components["schemas"]["PurposeEnum"];
+            state: components["schemas"]["TaskStateEnum"];
+            prompt: components["schemas"]["AnswerPrompt"];
+        };
         Checkpoint: {
             /** Format: uuid */
             id: string;
@@ -1490,6 +1724,23 @@ export interface components {
          * @enum {string}
          */
         FinishReasonEnum: "stop" | "length" | "cancelled";
+        GoldItem: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            task: string;
+            kind: components["schemas"]["TaskKindEnum"];
+            prompt: components["schemas"]["AnswerPrompt"];
+            ranks: {
+                [key: string]: number;
+            };
+            reason: string;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            retired_at: string | null;
+        };
         Guideline: {
             version: number;
             text: string;
@@ -1759,6 +2010,7 @@ export interface components {
             server_time: string;
             task: components["schemas"]["LeasedTask"];
             draft: unknown;
+            notice: components["schemas"]["Notice"] | null;
         };
         LeasedTask: {
             /** Format: uuid */
@@ -1818,6 +2070,19 @@ export interface components {
             username: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
+            standing: components["schemas"]["StandingStateEnum"];
+            /** @description of a warning or pause: names of quality rules, or asked */
+            reasons: string[];
+            /** Format: date-time */
+            warned_at: string | null;
+            /** Format: date-time */
+            paused_at: string | null;
+        };
+        Merged: {
+            ranks: {
+                [key: string]: number;
+            };
+            unacceptable: string[];
         };
         MergedRanking: {
             /** Format: uuid */
@@ -1896,10 +2161,15 @@ export interface components {
             /** Format: binary */
             file?: string;
         };
-        NewImportRequest: {
-            /** @description the file's name */
-            name: string;
-            bytes: number;
+        NewGoldItemRequest: {
+            /** Format: uuid */
+            task: string;
+            ranks: {
+                [key: string]: number | null;
+            };
+            /** @description below every ranked one, tied */
+            unacceptable?: string[];
+            reason?: string;
         };
         NewInspectionRequest: {
             messages: components["schemas"]["PlaygroundTurnRequest"][];
@@ -1936,6 +2206,24 @@ export interface components {
             overlap?: number;
             lease_seconds?: number;
             skips_to_halt?: number;
+            /** @description 0: flags halt nothing */
+            flags_to_halt?: number;
+            /**
+             * Format: double
+             * @description null: not shown to labelers
+             */
+            gold_share?: number | null;
+            /**
+             * Format: double
+             * @description null: not shown to labelers
+             */
+            repeat_share?: number | null;
+            repeat_distance?: number | null;
+            /** Format: double */
+            anchor_share?: number | null;
+            quality?: components["schemas"]["QualityRulesChangeRequest"];
+            /** @description kept so long once archived; null: for good */
+            retention_days?: number | null;
             /** Format: double */
             random_share?: number;
             /** Format: double */
@@ -2010,6 +2298,19 @@ export interface components {
             type: string;
             label: string;
         };
+        Notice: {
+            state: components["schemas"]["NoticeStateEnum"];
+            /** @description names of quality rules, or asked */
+            reasons: string[];
+            /** Format: date-time */
+            since: string;
+        };
+        /**
+         * @description * `warned` - warned
+         *     * `paused` - paused
+         * @enum {string}
+         */
+        NoticeStateEnum: "warned" | "paused";
         /** @enum {unknown} */
         NullEnum: null;
         Option: {
@@ -2025,6 +2326,15 @@ export interface components {
             most: number | null;
             choices: string[] | null;
         };
+        /**
+         * @description * `ranking` - ranking
+         *     * `merged` - merged
+         *     * `reopen` - reopen
+         *     * `discard` - discard
+         *     * `leave` - leave
+         * @enum {string}
+         */
+        OutcomeEnum: "ranking" | "merged" | "reopen" | "discard" | "leave";
         /**
          * @description * `template` - template
          *     * `content` - content
@@ -2051,6 +2361,24 @@ export interface components {
             overlap?: number;
             lease_seconds?: number;
             skips_to_halt?: number;
+            /** @description 0: flags halt nothing */
+            flags_to_halt?: number;
+            /**
+             * Format: double
+             * @description null: not shown to labelers
+             */
+            gold_share?: number | null;
+            /**
+             * Format: double
+             * @description null: not shown to labelers
+             */
+            repeat_share?: number | null;
+            repeat_distance?: number | null;
+            /** Format: double */
+            anchor_share?: number | null;
+            quality?: components["schemas"]["QualityRulesChangeRequest"];
+            /** @description kept so long once archived; null: for good */
+            retention_days?: number | null;
             /** Format: double */
             random_share?: number;
             /** Format: double */
@@ -2185,6 +2513,25 @@ export interface components {
             overlap: number;
             lease_seconds: number;
             skips_to_halt: number;
+            /** @description 0: flags halt nothing */
+            flags_to_halt: number;
+            /**
+             * Format: double
+             * @description null: not shown to labelers
+             */
+            gold_share: number | null;
+            /**
+             * Format: double
+             * @description null: not shown to labelers
+             */
+            repeat_share: number | null;
+            repeat_distance: number | null;
+            /** Format: double */
+            anchor_share: number | null;
+            /** @description null: not shown to labelers */
+            quality: components["schemas"]["QualityRules"] | null;
+            /** @description kept so long once archived; null: for good */
+            retention_days: number | null;
             /** Format: double */
             random_share: number;
             /** Format: double */
@@ -2206,6 +2553,8 @@ export interface components {
             role: components["schemas"]["RoleEnum"];
             /** Format: date-time */
             created_at: string;
+            /** Format: date-time */
+            archived_at: string | null;
         };
         ProjectProgress: {
             tasks: components["schemas"]["TaskCounts"];
@@ -2238,6 +2587,44 @@ export interface components {
          * @enum {string}
          */
         PurposeEnum: "ordinary" | "gold" | "repeat" | "anchor";
+        QualityRules: {
+            /** @description of active time, by kind of task */
+            minimum_seconds: {
+                [key: string]: number;
+            };
+            /** Format: double */
+            gold_accuracy: number | null;
+            /** Format: double */
+            self_consistency: number | null;
+            /** Format: double */
+            fast_share: number | null;
+            window: number;
+            least: number;
+            /** Format: double */
+            review_below: number | null;
+            /** Format: double */
+            stop_agreement: number | null;
+            stop_answers: number;
+        };
+        QualityRulesChangeRequest: {
+            /** @description of active time, by kind of task */
+            minimum_seconds?: {
+                [key: string]: number;
+            };
+            /** Format: double */
+            gold_accuracy?: number | null;
+            /** Format: double */
+            self_consistency?: number | null;
+            /** Format: double */
+            fast_share?: number | null;
+            window?: number;
+            least?: number;
+            /** Format: double */
+            review_below?: number | null;
+            /** Format: double */
+            stop_agreement?: number | null;
+            stop_answers?: number;
+        };
         QueueDepth: {
             kind: components["schemas"]["TaskKindEnum"];
             open_tasks: number;
@@ -2266,6 +2653,9 @@ export interface components {
             flags?: {
                 [key: string]: string[];
             };
+        };
+        ReasonRequest: {
+            reason: string;
         };
         Receipt: {
             /** Format: uuid */
@@ -2494,17 +2884,15 @@ export interface components {
             prompt: string;
             text: string;
         };
-        Share: {
-            answers: number;
-            agreeing_pairs: number;
-            decided_pairs: number;
-            /**
-             * Format: double
-             * @description agreeing pairs / decided pairs, 0 to 1; null: no pair was decided
-             */
-            share: number | null;
-            /** @description 95 %, by bootstrap over answers; null: it needs two answers that decide a pair */
-            interval: number[] | null;
+        SettlementRequest: {
+            outcome: components["schemas"]["OutcomeEnum"];
+            reason: string;
+            ranks?: {
+                [key: string]: number | null;
+            };
+            unacceptable?: string[];
+            /** @description to reopen: how many more labelers */
+            slots?: number;
         };
         ShownResponse: {
             /** Format: uuid */
@@ -2580,6 +2968,19 @@ export interface components {
              */
             mean_hours_from_rollout_to_answer: number | null;
         };
+        Standing: {
+            state: components["schemas"]["StandingStateEnum"];
+            reasons: string[];
+            /** Format: date-time */
+            since: string | null;
+        };
+        /**
+         * @description * `good` - good
+         *     * `warned` - warned
+         *     * `paused` - paused
+         * @enum {string}
+         */
+        StandingStateEnum: "good" | "warned" | "paused";
         Statistics: {
             /**
              * Format: date-time
@@ -2730,6 +3131,14 @@ export interface components {
          * @enum {string}
          */
         WeightsEnum: "none" | "reliability";
+        /**
+         * @description * `skips` - skips
+         *     * `flags` - flags
+         *     * `disagreement` - disagreement
+         *     * `cycle` - cycle
+         * @enum {string}
+         */
+        WhyEnum: "skips" | "flags" | "disagreement" | "cycle";
     };
     responses: never;
     parameters: never;
@@ -2956,6 +3365,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    gold_retire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gold_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldItem"];
                 };
             };
         };
@@ -3686,6 +4116,52 @@ export interface operations {
             };
         };
     };
+    gold_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldItem"][];
+                };
+            };
+        };
+    };
+    gold_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGoldItemRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldItem"];
+                };
+            };
+        };
+    };
     guidelines_list: {
         parameters: {
             query?: never;
@@ -3964,6 +4440,58 @@ export interface operations {
             };
         };
     };
+    member_lift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+        };
+    };
+    member_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+        };
+    };
     next_task: {
         parameters: {
             query?: never;
@@ -4061,6 +4589,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredPrompts"];
+                };
+            };
+        };
+    };
+    review_list: {
+        parameters: {
+            query?: {
+                state?: "discarded" | "left" | "open" | "reopened" | "settled";
+                why?: "cycle" | "disagreement" | "flags" | "skips";
+            };
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"][];
                 };
             };
         };
@@ -4208,6 +4760,27 @@ export interface operations {
             };
         };
     };
+    standing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+        };
+    };
     statistics: {
         parameters: {
             query?: never;
@@ -4294,6 +4867,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    review_detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+        };
+    };
+    review_settle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettlementRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
                 };
             };
         };
