@@ -143,6 +143,9 @@ CSRF_FAILURE_VIEW = "labeling.api.errors.csrf_failure"
 # Seconds for which a process trusts a token that it has looked up; a revoked one works no longer than that.
 TOKEN_CACHE_SECONDS = env_number("RANKLOOP_TOKEN_CACHE_SECONDS", 5)
 
+# How often a worker looks for events to tell webhooks of.
+WEBHOOK_SECONDS = env_number("RANKLOOP_WEBHOOK_SECONDS", 2)
+
 # JSON bodies and form fields; uploaded files are streamed to disk and have their own limit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
 UPLOAD_LIMIT = env_number("RANKLOOP_UPLOAD_MEGABYTES", 512) << 20
@@ -186,6 +189,7 @@ SPECTACULAR_SETTINGS = {
         "AnswerPurposeEnum": ["ordinary", "gold", "repeat", "anchor", "review"],
         "CaseStateEnum": ["open", "settled", "reopened", "discarded", "left"],
         "StandingStateEnum": ["good", "warned", "paused"],
+        "DeliveryStateEnum": ["pending", "delivered", "failed"],
         "NoticeStateEnum": ["warned", "paused"],
         "ProjectStatusEnum": ["open", "closed", "archived"],
         "RunStatusEnum": ["queued", "running", "succeeded", "failed", "cancelled"],

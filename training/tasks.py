@@ -12,6 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 
+from labeling.services import webhooks
 from training.services import importer, measurer, messages, playground_worker, supervisor
 
 
@@ -22,7 +23,7 @@ def run(run_id: str) -> None:
 
 @worker_ready.connect
 def start_threads(sender: Any, **_: Any) -> None:
-    """The reaper, which works without beat: each worker looks after the queues it serves; playground and measurer."""
+    """The reaper, which works without beat: each worker looks after its queues; playground, measurer, webhooks."""
     queues = set(sender.app.amqp.queues.consume_from)
     slots = sender.pool.limit or settings.CELERY_WORKER_CONCURRENCY
     arguments = {"queues": queues, "slots": slots, "every": settings.RUN_REAP_SECONDS}
@@ -33,6 +34,8 @@ def start_threads(sender: Any, **_: Any) -> None:
     threading.Thread(target=measurer.watch_until_stopping, name="measurer", daemon=True).start()
     every = {"every": settings.RUN_REAP_SECONDS}
     threading.Thread(target=importer.import_until_stopping, kwargs=every, name="importer", daemon=True).start()
+    arguments = {"stopping": supervisor.stopping, "every": settings.WEBHOOK_SECONDS}
+    threading.Thread(target=webhooks.deliver_until_stopping, kwargs=arguments, name="webhooks", daemon=True).start()
 
 
 @worker_shutting_down.connect

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.middleware.csrf import get_token
 from django.utils import timezone
@@ -32,7 +33,9 @@ class Login(APIView):
         if request.META.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none"):
             raise errors.Forbidden("Sign in from this site's own page.", code="cross_site")
         username, password, _ = _credentials(request.data)
-        person = people.check_password(username=username, password=password)
+        person = people.check_password(
+            username=username, password=password, address=_address(request), now=timezone.now()
+        )
         login(request._request, person)
         return Response(_me(request, person))
 
@@ -64,7 +67,9 @@ class TokenFromPassword(APIView):
     def post(self, request: Request) -> Response:
         """A program's way in."""
         username, password, name = _credentials(request.data)
-        person = people.check_password(username=username, password=password)
+        person = people.check_password(
+            username=username, password=password, address=_address(request), now=timezone.now()
+        )
         token, text = people.make_token(person=person, name=name, now=timezone.now())
         return Response({"id": token.uuid, "token": text}, status=201)
 
@@ -254,6 +259,12 @@ def _open_projects() -> Any:
 
 def _member(project: Project, user_id: UUID) -> User:
     return found(Membership.objects.filter(project=project), user__uuid=user_id).user
+
+
+def _address(request: Request) -> str:
+    """Where the request comes from: behind our own proxy, what that wrote last."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.BEHIND_TLS else ""
+    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
 
 
 def _credentials(plain: Any) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import errors
-from labeling.api import shapes, work_shapes
+from labeling.api import automation_shapes, shapes, work_shapes
 from labeling.api.base import found, paged, user
 from labeling.models.answers import Answer as AnswerRow
 from labeling.models.people import Role
@@ -20,7 +20,7 @@ from labeling.models.projects import Project as ProjectRow
 from labeling.models.work import Kind, LabelingTask
 from labeling.selectors import access, answers, progress, work
 from labeling.services import answers as answering
-from labeling.services import comparisons, demonstrations, projects, quality, quality_rules, rankings, tasks
+from labeling.services import comparisons, demonstrations, items, projects, quality, quality_rules, rankings, tasks
 from labeling.services.bodies import Body
 
 
@@ -29,10 +29,16 @@ def choice(name: str, values: Any) -> OpenApiParameter:
 
 
 class Projects(APIView):
-    @extend_schema(responses=shapes.Project(many=True), operation_id="projects_list")
+    @extend_schema(
+        parameters=[choice("archived", ["1"])], responses=shapes.Project(many=True), operation_id="projects_list"
+    )
     def get(self, request: Request) -> Response:
-        """The projects that you belong to; an admin belongs to all."""
-        rows = ProjectRow.objects.exclude(status=ProjectRow.Status.ARCHIVED).prefetch_related("guidelines")
+        """The projects that you belong to; an admin belongs to all. `archived=1` lists archived ones instead."""
+        rows = ProjectRow.objects.prefetch_related("guidelines")
+        if request.query_params.get("archived") == "1":
+            rows = rows.filter(status=ProjectRow.Status.ARCHIVED)
+        else:
+            rows = rows.exclude(status=ProjectRow.Status.ARCHIVED)
         person = user(request)
         if person.role == Role.ADMIN:
             return paged(request, rows, lambda row: describe(row, Role.ADMIN))
@@ -115,6 +121,15 @@ class Tasks(APIView):
             if value := request.query_params.get(name):
                 rows = rows.filter(**{name: value})
         return paged(request, rows, work.describe_task)
+
+    @extend_schema(request=automation_shapes.NewTasks, responses={201: automation_shapes.TasksOpened})
+    def post(self, request: Request, slug: str) -> Response:
+        """Have responses of any models ranked, or two of them compared blind. The same item opens one task only."""
+        project = access.require(user=user(request), slug=slug, action="add_data").project
+        kind, given = items.read(request.data)
+        opened, known = items.open_tasks(project=project, kind=kind, items=given, by=user(request), now=timezone.now())
+        body = {"opened": len(opened), "duplicates": known, "tasks": [task.uuid for task in opened]}
+        return Response(body, status=201)
 
 
 class Task(APIView):

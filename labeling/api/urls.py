@@ -4,7 +4,9 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
 from labeling.api import (
+    automation,
     data,
+    imports,
     leases,
     measurements,
     openapi,  # noqa: F401  registers itself
@@ -45,7 +47,7 @@ urlpatterns = [
     path("rollout-sets/<uuid:set_id>/merged", measurements.Merged.as_view()),
     path("projects/<slug:slug>/statistics", measurements.Statistics.as_view()),
     path("projects/<slug:slug>/measurements", measurements.Measurements.as_view()),
-    path("projects/<slug:slug>/tasks", projects.Tasks.as_view()),
+    path("projects/<slug:slug>/tasks", projects.Tasks.as_view()),  # POST: engineers
     path("tasks/<uuid:task_id>", projects.Task.as_view()),
     path("projects/<slug:slug>/gold", review.Gold.as_view()),
     path("gold/<uuid:gold_id>/retire", review.RetireGold.as_view()),
@@ -63,6 +65,8 @@ urlpatterns = [
     path("projects/<slug:slug>/corpora", data.Corpora.as_view()),
     path("projects/<slug:slug>/snapshots", data.Snapshots.as_view()),
     path("projects/<slug:slug>/events", trail.Events.as_view()),
+    path("projects/<slug:slug>/priorities", automation.Priorities.as_view()),
+    path("projects/<slug:slug>/anchors", automation.Anchors.as_view()),
     # Admins
     path("people", people.People.as_view()),
     path("people/<uuid:user_id>", people.Person.as_view()),
@@ -70,6 +74,10 @@ urlpatterns = [
     path("projects/<slug:slug>/members/<uuid:user_id>", people.Member.as_view()),
     path("projects/<slug:slug>/members/<uuid:user_id>/pause", people.Pause.as_view()),
     path("projects/<slug:slug>/members/<uuid:user_id>/lift", people.Lift.as_view()),
+    path("projects/<slug:slug>/webhooks", automation.Webhooks.as_view()),
+    path("webhooks/<uuid:webhook_id>", automation.Webhook.as_view()),
+    path("webhooks/<uuid:webhook_id>/deliveries", automation.Deliveries.as_view()),
+    path("webhooks/<uuid:webhook_id>/retry", automation.Retry.as_view()),
     path("projects/<slug:slug>/audit", trail.Audit.as_view()),
     # Machines
     path("health", system.Health.as_view()),

@@ -1,7 +1,8 @@
 """What a reviewer sees: the queue, and all there is to know of one item in it."""
 
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Prefetch, QuerySet
 
@@ -10,6 +11,8 @@ from labeling.models.projects import Project
 from labeling.models.quality import ReviewCase
 from labeling.models.work import LabelingTask, Purpose, Skip
 from labeling.selectors import agreement, answers, merging, scoring, work
+
+T = TypeVar("T", bound=Hashable)
 
 Rankings = list[dict[str, int]]
 
@@ -104,7 +107,7 @@ def merged(*, task: LabelingTask) -> tuple[dict[str, int], set[str]] | None:
     return {id: levels.index(place) + 1 for id, place in kept.items()}, unacceptable
 
 
-def agreement_of(rankings: list[dict[str, int]] | list[dict[int, int]]) -> float | None:
+def agreement_of(rankings: Sequence[Mapping[T, int]]) -> float | None:
     """The share of decided pairs that two labelers order the same way, over all twos of them; None: no such pair."""
     agreeing = decided = 0
     for first, second in combinations(rankings, 2):

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from labeling import errors
 from labeling.models.people import ApiToken, Role, User
-from labeling.services import audit
+from labeling.services import audit, sign_in
 from labeling.services.text import is_storable
 
 
@@ -72,12 +72,15 @@ def change(
     return person
 
 
-def check_password(*, username: str, password: str) -> User:
-    """The person with this name and password, if they may sign in."""
+def check_password(*, username: str, password: str, address: str, now: datetime) -> User:
+    """The person with this name and password, if they may sign in. Who guesses has to wait longer and longer."""
+    sign_in.require_allowed(username=username, address=address, now=now)
     if is_storable(username):
         person = authenticate(username=username, password=password)
         if isinstance(person, User):
+            sign_in.succeeded(username=username, address=address)
             return person
+    sign_in.failed(username=username, address=address, now=now)
     raise errors.Unauthenticated("The username or the password is wrong.", code="wrong_password")
 
 

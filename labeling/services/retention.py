@@ -61,9 +61,9 @@ def count(project: Project) -> dict[str, int]:
 
 
 def purge(
-    *, project: Project, now: datetime, before: Callable[[Project], dict[str, int]] = lambda project: {}
+    *, project: Project, now: datetime, before: Callable[[Project], dict[str, int]] = lambda _: {}
 ) -> dict[str, Any]:
-    """Delete the project with all its rows and files; returns how many of each. `before` deletes what others keep of it.
+    """Delete the project with all its rows and files; returns how many of each. `before` deletes what others keep.
 
     Refuses one that is not archived any more. Files go after the commit: a crash leaves files, never rows without them.
     """

@@ -13,8 +13,8 @@ from contracts.snapshots import content_hash
 from labeling import errors
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, Response, RolloutSet, Source
-from labeling.models.work import Kind
-from labeling.services import tasks
+from labeling.models.work import Kind, LabelingTask
+from labeling.services import anchors, priorities, tasks
 from labeling.services.text import storable
 
 BATCH = 200
@@ -36,7 +36,7 @@ def publish(
     A set whose responses all read the same is stored and opens no task.
     Doing so again is harmless: a prompt counts once per run.
     """
-    stored = 0
+    stored = opened = 0
     for batch in _batches(rows):
         groups = {
             content_hash({"run": str(run_id), "prompt": row.prompt_id, "policy": row.policy}): (
@@ -45,10 +45,13 @@ def publish(
             )
             for row in batch
         }
-        stored += _store(
+        sets, made = _store(
             project=project, run_id=run_id, sampling=sampling, groups=groups,
             kind=Kind.RANKING if open_tasks else None, now=now,
         )  # fmt: skip
+        stored, opened = stored + sets, opened + len(made)
+        _inform(project, made, now)
+    anchors.accompany(project=project, run_id=run_id, opened=opened, now=now)
     return stored
 
 
@@ -77,7 +80,7 @@ def publish_comparisons(
         for index, (one, other) in enumerate(zip(_scored(by_policy[first]), _scored(by_policy[second]), strict=False)):
             key = content_hash({"run": str(run_id), "prompt": prompt_id, "comparison": index})
             groups[key] = (prompt_id, [(sources[first], *one), (sources[second], *other)])
-    return _store(project=project, run_id=run_id, sampling=sampling, groups=groups, kind=Kind.COMPARISON, now=now)
+    return _store(project=project, run_id=run_id, sampling=sampling, groups=groups, kind=Kind.COMPARISON, now=now)[0]
 
 
 def _store(
@@ -88,8 +91,8 @@ def _store(
     groups: dict[str, tuple[str, list[tuple[Source, Rollout, float | None]]]],
     kind: Kind | None,
     now: datetime,
-) -> int:
-    """Store rollout sets by content hash; those that are there already are left as they are."""
+) -> tuple[int, list[LabelingTask]]:
+    """Store rollout sets by content hash; those that are there are left as they are. How many, and their tasks."""
     there = set(
         RolloutSet.objects.filter(project=project, content_hash__in=list(groups)).values_list("content_hash", flat=True)
     )
@@ -124,11 +127,28 @@ def _store(
         ],
         batch_size=BATCH,
     )
+    opened: list[LabelingTask] = []
     if kind is not None:
         # K times the same text leaves nothing to rank; a comparison of equals is a tie, and counts as one.
         worth = [one for one in sets if kind != Kind.RANKING or _differ(groups[one.content_hash][1])]
-        tasks.open_for_sets(project=project, kind=kind, rollout_sets=worth, priority=tasks.freshness(now), now=now)
-    return len(sets)
+        opened = tasks.open_for_sets(
+            project=project, kind=kind, rollout_sets=worth, priority=tasks.freshness(now), now=now
+        )
+    return len(sets), opened
+
+
+def _inform(project: Project, opened: list[LabelingTask], now: datetime) -> None:
+    """Rank first, of those opened together, what a reward model rates suspiciously high or can hardly tell apart."""
+    scores: dict[UUID, list[float]] = {}
+    rows = Response.objects.filter(rollout_set__tasks__in=[task.pk for task in opened], score__isnull=False)
+    for uuid, score in rows.values_list("rollout_set__tasks__uuid", "score"):
+        scores.setdefault(uuid, []).append(score or 0.0)
+    told = []
+    for uuid, found in scores.items():
+        best = sorted(found, reverse=True)
+        told.append(priorities.Signals(task=uuid, reward=best[0], uncertainty=best[1] - best[0] if best[1:] else None))
+    if told:
+        priorities.inform(project=project, rows=told, by=None, now=now)
 
 
 def _differ(responses: list[tuple[Source, Rollout, float | None]]) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Max
 
 from labeling import errors
 from labeling.models.people import SignInFailures
@@ -18,7 +19,7 @@ FORGOTTEN = timedelta(hours=1)  # after the last failure
 def require_allowed(*, username: str, address: str, now: datetime) -> None:
     """Refuse an attempt before its time, right or wrong; nothing is checked, so nothing is learned."""
     blocked = SignInFailures.objects.filter(key__in=_keys(username, address).values(), blocked_until__gt=now)
-    until = max(blocked.values_list("blocked_until", flat=True), default=None)
+    until = blocked.aggregate(last=Max("blocked_until"))["last"]
     if until is not None:
         raise errors.TooMany(seconds=max(1, round((until - now).total_seconds())))
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
@@ -25,7 +26,14 @@ def freshness(now: datetime) -> float:
 
 
 def open_for_sets(
-    *, project: Project, kind: Kind, rollout_sets: Sequence[RolloutSet], priority: float, now: datetime
+    *,
+    project: Project,
+    kind: Kind,
+    rollout_sets: Sequence[RolloutSet],
+    priority: float,
+    now: datetime,
+    purpose: Purpose = Purpose.ORDINARY,
+    opened_for: UUID | None = None,
 ) -> list[LabelingTask]:
     """One task per rollout set, with its slots, kept from the authors of its responses."""
     tasks = LabelingTask.objects.bulk_create(
@@ -33,6 +41,8 @@ def open_for_sets(
             LabelingTask(
                 project=project,
                 kind=kind,
+                purpose=purpose,
+                opened_for=opened_for,
                 prompt_id=rollout_set.prompt_id,
                 rollout_set=rollout_set,
                 priority=priority,

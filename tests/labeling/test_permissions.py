@@ -8,6 +8,7 @@ from labeling.models.imports import Import
 from labeling.models.people import Membership
 from labeling.models.projects import Project
 from labeling.models.quality import GoldItem, ReviewCase
+from labeling.models.webhooks import Webhook
 
 ROLES = ("labeler", "reviewer", "engineer", "admin")
 # "admin" is an admin of the project by membership only; "ada" is one by global role; "outsider" belongs to another project.
@@ -41,6 +42,16 @@ TABLE = {
     ("get", f"{P}/progress"): EVERY,
     ("post", f"{P}/next"): EVERY,
     ("get", f"{P}/standing"): EVERY,
+    ("post", f"{P}/tasks"): ENGINEERS,
+    ("post", f"{P}/priorities"): ENGINEERS,
+    ("get", f"{P}/anchors"): STAFF,
+    ("post", f"{P}/anchors"): ENGINEERS,
+    ("get", f"{P}/webhooks"): ADMINS,
+    ("post", f"{P}/webhooks"): ADMINS,
+    ("patch", "webhooks/{hook}"): ADMINS,
+    ("get", "webhooks/{hook}/deliveries"): ADMINS,
+    ("post", "webhooks/{hook}/retry"): ADMINS,
+    ("delete", "webhooks/{hook}"): ADMINS,
     ("get", f"{P}/answers?mine=1"): EVERY,
     ("get", f"{P}/answers"): STAFF,
     ("get", f"{P}/tasks"): STAFF,
@@ -107,8 +118,18 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller,
     task, known = publish(2)
     gold = GoldItem.objects.create(task=known, project=task.project, kind="ranking", ranks={}, created_at=now)
     case = ReviewCase.objects.create(task=task, project=task.project, why="skips", opened_at=now)
+    hook = Webhook.objects.create(
+        project=task.project, url="http://localhost/", secret="whsec_", after=0, created_at=now
+    )
+    upload = Import.objects.create(project=task.project, name="a.jsonl", bytes=2, state="uploading", created_at=now)
     path = route.format(
-        person=people["dora"].uuid, task=task.uuid, gold=gold.uuid, case=case.uuid, set=task.rollout_set.uuid
+        upload=upload.uuid,
+        hook=hook.uuid,
+        person=people["dora"].uuid,
+        task=task.uuid,
+        gold=gold.uuid,
+        case=case.uuid,
+        set=task.rollout_set.uuid,
     )
     may = set()
     for name in PEOPLE:
@@ -119,6 +140,9 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller,
         elif method == "delete":
             answer = client.delete(path)
             Membership.objects.get_or_create(project=task.project, user=people["dora"], role="labeler")
+            Webhook.objects.get_or_create(
+                uuid=hook.uuid, defaults={"project": task.project, "after": 0, "created_at": now}
+            )
         elif path.endswith("/import"):
             answer = client.upload(path)
         else:
@@ -127,7 +151,7 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller,
         if answer.status_code == 401:
             assert name == "nobody"
         elif answer.status_code == 403:
-            owned = ("garden", "tasks/", "rollout-sets/", "gold/", "review/")
+            owned = ("garden", "tasks/", "rollout-sets/", "gold/", "review/", "webhooks/", "imports/")
             in_project = any(part in path for part in owned)
             expected = "not_a_member" if name == "outsider" and in_project else "forbidden"
             assert answer.json()["code"] == expected
@@ -147,7 +171,15 @@ def test_every_route_is_in_the_table_or_named_here(people):
         "answers/<uuid:answer_id>",  # by who holds the lease or wrote the answer: test_bad_input, test_api
     }  # fmt: skip
     listed = {route.partition("?")[0].replace("garden", "<slug:slug>") for _, route in TABLE}
-    names = {"task": "task_id", "person": "user_id", "gold": "gold_id", "case": "case_id", "set": "set_id"}
+    names = {
+        "task": "task_id",
+        "person": "user_id",
+        "gold": "gold_id",
+        "case": "case_id",
+        "set": "set_id",
+        "hook": "webhook_id",
+        "upload": "import_id",
+    }
     for name, argument in names.items():
         listed = {route.replace(f"{{{name}}}", f"<uuid:{argument}>") for route in listed}
     assert {str(pattern.pattern) for pattern in urls.urlpatterns} == listed | elsewhere

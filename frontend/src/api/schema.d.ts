@@ -415,7 +415,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The projects that you belong to; an admin belongs to all. */
+        /** @description The projects that you belong to; an admin belongs to all. `archived=1` lists archived ones instead. */
         get: operations["projects_list"];
         put?: never;
         post: operations["projects_create"];
@@ -487,6 +487,24 @@ export interface paths {
         get: operations["agreement_labelers_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/anchors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items that are ranked again beside each round's new ones. */
+        get: operations["anchors_list"];
+        put?: never;
+        /** @description Make anchors of ranking tasks' items, or end that. Without any, the first round to want some draws them. */
+        post: operations["anchors_set"];
         delete?: never;
         options?: never;
         head?: never;
@@ -788,6 +806,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/priorities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Order open tasks by how much their ranking would tell: each by its most telling signal's quantile. */
+        post: operations["priorities_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/progress": {
         parameters: {
             query?: never;
@@ -936,7 +971,25 @@ export interface paths {
         /** @description The queue and what became of it, newest first. */
         get: operations["tasks_list"];
         put?: never;
-        post?: never;
+        /** @description Have responses of any models ranked, or two of them compared blind. The same item opens one task only. */
+        post: operations["projects_tasks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["webhooks_list"];
+        put?: never;
+        /** @description Be told of events from now on. The secret is shown this once; it signs as Standard Webhooks say. */
+        post: operations["webhooks_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1281,6 +1334,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: operations["webhooks_delete"];
+        options?: never;
+        head?: never;
+        patch: operations["webhooks_change"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What was sent or waits to be, newest first. */
+        get: operations["deliveries_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Try what has failed again. */
+        post: operations["webhooks_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1351,20 +1454,21 @@ export interface components {
             /** Format: double */
             probability: number;
         };
-        AnchorDrift: {
-            /**
-             * Format: uuid
-             * @description whose rollouts the anchors accompanied
-             */
-            run: string;
+        Anchor: {
+            /** Format: uuid */
+            id: string;
+            prompt: components["schemas"]["AnswerPrompt"];
+            /** Format: uuid */
+            run: string | null;
             /** Format: date-time */
-            first_answer_at: string;
+            anchored_at: string;
+        };
+        AnchorsChangeRequest: {
+            tasks: string[];
+            anchored?: boolean;
+        };
+        AnchorsSet: {
             items: number;
-            answers: number;
-            /** @description with the same labeler's earlier answers; below the self-consistency, people have changed */
-            own: components["schemas"]["Share"];
-            /** @description with other labelers' earlier answers */
-            others: components["schemas"]["Share"];
         };
         Answer: {
             /** Format: uuid */
@@ -1677,6 +1781,28 @@ export interface components {
              */
             day: string;
         };
+        Delivery: {
+            /** Format: uuid */
+            event: string;
+            kind: string;
+            state: components["schemas"]["DeliveryStateEnum"];
+            attempts: number;
+            status: number | null;
+            error: string;
+            /** Format: date-time */
+            next_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            ended_at: string | null;
+        };
+        /**
+         * @description * `pending` - pending
+         *     * `delivered` - delivered
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        DeliveryStateEnum: "pending" | "delivered" | "failed";
         DemonstrationRequestRequest: {
             idempotency_key: string;
             rationale?: string;
@@ -2171,6 +2297,11 @@ export interface components {
             unacceptable?: string[];
             reason?: string;
         };
+        NewImportRequest: {
+            /** @description the file's name */
+            name: string;
+            bytes: number;
+        };
         NewInspectionRequest: {
             messages: components["schemas"]["PlaygroundTurnRequest"][];
             /**
@@ -2285,10 +2416,26 @@ export interface components {
             kind: components["schemas"]["SnapshotKindEnum"];
             filters?: unknown;
         };
+        /**
+         * @description * `ranking` - ranking
+         *     * `comparison` - comparison
+         * @enum {string}
+         */
+        NewTasksKindEnum: "ranking" | "comparison";
+        NewTasksRequest: {
+            kind: components["schemas"]["NewTasksKindEnum"];
+            items: components["schemas"]["OutsideItemRequest"][];
+        };
         NewToken: {
             /** Format: uuid */
             id: string;
             token: string;
+        };
+        NewWebhookRequest: {
+            /** Format: uri */
+            url: string;
+            /** @description of events; empty: all */
+            kinds?: string[];
         };
         NextRequestRequest: {
             kinds?: components["schemas"]["TaskKindEnum"][];
@@ -2335,6 +2482,15 @@ export interface components {
          * @enum {string}
          */
         OutcomeEnum: "ranking" | "merged" | "reopen" | "discard" | "leave";
+        OutsideItemRequest: {
+            messages: components["schemas"]["MessageRequest"][];
+            responses: components["schemas"]["OutsideResponseRequest"][];
+        };
+        OutsideResponseRequest: {
+            text: string;
+            /** @description the model's name; never shown to labelers */
+            source: string;
+        };
         /**
          * @description * `template` - template
          *     * `content` - content
@@ -2411,6 +2567,12 @@ export interface components {
             state?: components["schemas"]["TaskChangeStateEnum"];
             /** Format: double */
             priority?: number;
+        };
+        PatchedWebhookChangeRequest: {
+            /** Format: uri */
+            url?: string;
+            kinds?: string[];
+            is_active?: boolean;
         };
         Person: {
             /** Format: uuid */
@@ -2492,6 +2654,18 @@ export interface components {
             /** @description why it is refused; empty: it is not */
             reason: string;
             items: components["schemas"]["PreviewItem"][];
+        };
+        PrioritiesRequest: {
+            tasks: components["schemas"]["TaskSignalsRequest"][];
+            /**
+             * Format: double
+             * @description by how much fresher the most telling task counts; one second where it is left out
+             */
+            days?: number;
+        };
+        PrioritiesSet: {
+            /** @description how many of them still wait for somebody */
+            tasks: number;
         };
         Progress: {
             stage: string;
@@ -2735,6 +2909,9 @@ export interface components {
              */
             logprob: number;
             top: components["schemas"]["Alternative"][];
+        };
+        Retried: {
+            deliveries: number;
         };
         /**
          * @description * `labeler` - labeler
@@ -3053,6 +3230,28 @@ export interface components {
             id: string;
             messages: components["schemas"]["Message"][];
         };
+        TaskSignalsRequest: {
+            /**
+             * Format: uuid
+             * @description of a task or of its rollout set
+             */
+            task: string;
+            /**
+             * Format: double
+             * @description of the reward model, in any unit
+             */
+            uncertainty?: number;
+            /**
+             * Format: double
+             * @description between the reward model and people, or within an ensemble
+             */
+            disagreement?: number;
+            /**
+             * Format: double
+             * @description of the best response: suspicious where it is high
+             */
+            reward?: number;
+        };
         /**
          * @description * `open` - open
          *     * `done` - done
@@ -3063,6 +3262,11 @@ export interface components {
          * @enum {string}
          */
         TaskStateEnum: "open" | "done" | "halted" | "closed" | "settled" | "discarded";
+        TasksOpened: {
+            opened: number;
+            duplicates: number;
+            tasks: string[];
+        };
         Throughput: {
             rankings: number;
             demonstrations: number;
@@ -3124,6 +3328,26 @@ export interface components {
             format?: string;
             dry_run?: boolean;
             open_demonstrations?: boolean;
+        };
+        Webhook: {
+            /** Format: uuid */
+            id: string;
+            url: string;
+            kinds: string[];
+            is_active: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
+        WebhookWithSecret: {
+            /** Format: uuid */
+            id: string;
+            url: string;
+            kinds: string[];
+            is_active: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** @description whsec_ and base64; not shown again */
+            secret: string;
         };
         /**
          * @description * `none` - none
@@ -3796,7 +4020,9 @@ export interface operations {
     };
     projects_list: {
         parameters: {
-            query?: never;
+            query?: {
+                archived?: "1";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3944,6 +4170,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LabelerQuality"][];
+                };
+            };
+        };
+    };
+    anchors_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Anchor"][];
+                };
+            };
+        };
+    };
+    anchors_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnchorsChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnchorsSet"];
                 };
             };
         };
@@ -4524,6 +4796,31 @@ export interface operations {
             };
         };
     };
+    priorities_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrioritiesRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrioritiesSet"];
+                };
+            };
+        };
+    };
     projects_progress_retrieve: {
         parameters: {
             query?: never;
@@ -4822,6 +5119,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Task"][];
+                };
+            };
+        };
+    };
+    projects_tasks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTasksRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TasksOpened"];
+                };
+            };
+        };
+    };
+    webhooks_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"][];
+                };
+            };
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhookRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
                 };
             };
         };
@@ -5313,6 +5681,93 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    webhooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    webhooks_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedWebhookChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+        };
+    };
+    deliveries_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+        };
+    };
+    webhooks_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
             };
         };
     };
