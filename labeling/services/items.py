@@ -30,7 +30,7 @@ class Item:
 
 @transaction.atomic
 def open_tasks(
-    *, project: Project, kind: Kind, items: Sequence[Item], by: User, now: datetime
+    *, project: Project, kind: Kind, items: Sequence[Item], by: User | None, now: datetime
 ) -> tuple[list[LabelingTask], int]:
     """A task for each item that is new to the project; and how many were known already."""
     stored = prompts.store(project=project, prompts=[NewPrompt(messages=item.messages) for item in items], now=now)

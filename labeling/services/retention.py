@@ -11,6 +11,8 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Model
 
 from labeling.models.answers import Answer, Demonstration, RankedResponse
+from labeling.models.imports import Import
+from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
 from labeling.models.people import Membership
 from labeling.models.projects import Guideline, Project
 from labeling.models.prompts import Prompt, Response, RolloutSet, Source
@@ -22,6 +24,10 @@ from labeling.services import audit
 
 # In the order in which they go: each is found by what goes after it. Foreign keys are checked at the commit.
 TABLES: list[tuple[type[Model], str]] = [
+    (LabelerMeasure, "measurement__project"),
+    (Measurement, "project"),
+    (SetMeasure, "project"),
+    (Import, "project"),
     (RankedResponse, "answer__project"),
     (Demonstration, "answer__project"),
     (QualityCheck, "project"),
@@ -72,6 +78,7 @@ def purge(
         if locked is None or locked.archived_at != project.archived_at:
             raise ValueError(f"{project.slug} is not archived any more")
         paths = [row.path for model in (Snapshot, Corpus) for row in model.objects.filter(project=project)]
+        paths += [row.path for row in Import.objects.filter(project=project).exclude(location="")]
         report: dict[str, int] = dict(before(project))
         for model, path in TABLES:
             rows = model._default_manager.filter(**{path: project})

@@ -1,7 +1,14 @@
-"""Hand-out against a small model of it: Hypothesis looks for a sequence of actions that breaks a promise."""
+"""Hand-out against a small model of it: Hypothesis looks for a sequence of actions that breaks a promise.
+
+Gold and repeats come in between, data is imported, and the project is closed, archived, deleted and made anew.
+"""
 
 import itertools
+import json
+import random
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -14,12 +21,14 @@ from labeling.models.answers import Answer
 from labeling.models.people import User
 from labeling.models.work import Kind, LabelingTask, Lease, Skip
 from labeling.selectors import invariants
-from labeling.services import leases, rankings, tasks
-from tests.labeling.work import set_up
+from labeling.services import gold, imports, leases, projects, rankings, retention, tasks
+from labeling.services.import_options import Options
+from tests.labeling.work import add_tasks, set_up
 
 LEASE = 60  # seconds
 OVERLAP = 2
 SKIPS = 2
+MOST_TASKS = 8
 PEOPLE = ("labeler0", "labeler1", "labeler2")
 
 
@@ -34,18 +43,28 @@ class HandOut(RuleBasedStateMachine):
         self.transaction.__enter__()
         self.start = datetime(2030, 1, 1, tzinfo=UTC)
         self.clock = 0
+        self.numbers = itertools.count(4)
+        self.begin()
+        self.keys = itertools.count()
+        random.seed(0)
+
+    def begin(self) -> None:
+        """An empty model of a new project."""
         self.project = set_up(
-            tasks=2, overlap=OVERLAP, labelers=len(PEOPLE), now=self.start, lease_seconds=LEASE, random_share=0.5,
-            skips_to_halt=SKIPS,
+            tasks=4, overlap=OVERLAP, labelers=len(PEOPLE), now=self.now, lease_seconds=LEASE, random_share=0.5,
+            skips_to_halt=SKIPS, gold_share=0.5, repeat_share=0.4, repeat_distance=1,
         )  # fmt: skip
         self.users = {user.username: user for user in User.objects.all()}
+        self.gold: set[int] = set()
+        self.repeats: dict[int, str] = {}  # task -> whose it is
+        self.imported = 0
         self.holds: dict[tuple[int, str], int] = {}  # (task, name) -> when the lease ends, until taken by another
         self.answered: dict[tuple[int, str], str] = {}  # (task, name) -> key
         self.late: set[tuple[int, str]] = set()
         self.skipped: set[tuple[int, str]] = set()
         self.halted: set[int] = set()
         self.closed: set[int] = set()
-        self.keys = itertools.count()
+        self.known_order(self.tasks()[0])
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -60,7 +79,7 @@ class HandOut(RuleBasedStateMachine):
 
     def free(self, task: int) -> int:
         """Slots of a task that may be handed out now."""
-        if task in self.halted | self.closed:
+        if task in self.halted | self.closed | self.gold or task in self.repeats:
             return 0
         live = sum(ends > self.clock for (held, _), ends in self.holds.items() if held == task)
         taken = sum(held == task for held, name in self.answered if (held, name) not in self.late)
@@ -85,19 +104,36 @@ class HandOut(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.clock += seconds
 
+    def lost(self, token) -> bool:
+        """Whether the lease went with its project; nothing can be done with it then."""
+        if Lease.objects.filter(token=token).exists():
+            return False
+        for name in PEOPLE:
+            with pytest.raises(errors.LeaseUnknown):
+                leases.renew(token=token, labeler=self.users[name], now=self.now)
+        return True
+
     @rule(target=leased, name=st.sampled_from(PEOPLE))
     def claim(self, name: str):
         mine = [task for task, who in self.holds if who == name]
+        waits = any(self.may_have(task, name) for task in self.tasks())
         found = leases.acquire(
             project=self.project, guideline_id=None, labeler=self.users[name], kinds=[Kind.RANKING], now=self.now
         )
         if found is None:
             assert not mine
-            assert not any(self.may_have(task, name) for task in self.tasks())
+            assert not waits
             return multiple()
         lease = found[0]
         if mine:
             assert lease.task_id in mine
+        elif lease.task.purpose == "repeat":
+            assert waits
+            first = lease.task.repeat_of
+            assert first.labeler.username == name and first.purpose == "ordinary" and lease.task_id not in self.repeats
+            self.repeats[lease.task_id] = name
+        elif lease.task_id in self.gold:
+            assert waits and (lease.task_id, name) not in self.answered.keys() | self.skipped
         else:
             assert self.may_have(lease.task_id, name)
         self.holds[lease.task_id, name] = self.clock + LEASE
@@ -107,6 +143,8 @@ class HandOut(RuleBasedStateMachine):
     @rule(lease=leased)
     def renew(self, lease) -> None:
         token, name = lease
+        if self.lost(token):
+            return
         task = Lease.objects.get(token=token).task_id
         current = (task, name) in self.holds and Lease.objects.filter(token=token, slot__token=token).exists()
         try:
@@ -120,6 +158,8 @@ class HandOut(RuleBasedStateMachine):
     @rule(lease=leased, again=st.booleans())
     def submit(self, lease, again: bool) -> None:
         token, name = lease
+        if self.lost(token):
+            return
         row = Lease.objects.get(token=token)
         task, who = row.task_id, (row.task_id, name)
         key = self.answered.get(who) if again else None
@@ -136,6 +176,9 @@ class HandOut(RuleBasedStateMachine):
             if not replayed:
                 assert who not in self.answered and who not in self.skipped
                 assert answer.late == (not on_time)
+                assert answer.purpose == (
+                    "repeat" if task in self.repeats else "gold" if task in self.gold else "ordinary"
+                )
                 self.answered[who] = body["idempotency_key"]
                 self.holds.pop(who, None)
                 if answer.late:
@@ -145,6 +188,8 @@ class HandOut(RuleBasedStateMachine):
     @rule(lease=leased)
     def skip(self, lease) -> None:
         token, name = lease
+        if self.lost(token):
+            return
         task = Lease.objects.get(token=token).task_id
         try:
             leases.skip(token=token, labeler=self.users[name], reason="unclear", comment="", now=self.now)
@@ -154,11 +199,75 @@ class HandOut(RuleBasedStateMachine):
             assert (task, name) not in self.answered
             self.skipped.add((task, name))
             self.holds.pop((task, name), None)
+            if task in self.repeats:
+                self.closed.add(task)
             self._maybe_halt(task)
 
-    @rule(which=st.integers(0, 1), state=st.sampled_from(["open", "closed"]))
+    @rule(which=st.integers(0, 3))
+    def make_gold(self, which: int) -> None:
+        self.known_order(self.tasks()[which % len(self.tasks())])
+
+    def known_order(self, key: int) -> None:
+        task = LabelingTask.objects.get(pk=key)
+        ids = [str(uuid) for uuid in task.rollout_set.responses.values_list("uuid", flat=True)]
+        try:
+            gold.make(task=task, ranks=dict(zip(ids, (1, 2, 3), strict=True)), reason="", by=None, now=self.now)
+        except errors.Conflict:
+            assert task.pk in self.gold | self.halted or task.pk in self.repeats
+        else:
+            self.gold.add(task.pk)
+            self.closed.discard(task.pk)
+
+    @rule()
+    def new_rollouts(self) -> None:
+        if LabelingTask.objects.count() < MOST_TASKS:
+            add_tasks(self.project, [next(self.numbers)], now=self.now)
+
+    @rule(annotator=st.sampled_from(["a", "b"]))
+    def import_rankings(self, annotator: str) -> None:
+        """Somebody else's rankings come in by a file, twice the same; they are nobody's work here."""
+        row = {
+            "prompt": "Question 0?",
+            "chosen": "Reply 0.",
+            "rejected": f"Reply {annotator}.",
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            imports.run(
+                project=self.project,
+                path=Path(file.name),
+                name="rankings",
+                options=Options(),
+                dry_run=False,
+                by=None,
+                now=self.now,
+            )
+        self.imported = Answer.objects.filter(labeler=None).count()
+        assert self.imported <= 2
+
+    @rule(status=st.sampled_from(["closed", "archived"]), delete=st.booleans(), name=st.sampled_from(PEOPLE))
+    def end_the_project(self, status: str, delete: bool, name: str) -> None:
+        """It hands nothing out; then it comes back, or is deleted with all that is in it and another takes its name."""
+        self.set_status(status)
+        with pytest.raises(errors.ProjectClosed):
+            leases.acquire(
+                project=self.project, guideline_id=None, labeler=self.users[name], kinds=[Kind.RANKING], now=self.now
+            )
+        if delete and status == "archived":
+            retention.purge(project=self.project, now=self.now)
+            assert not LabelingTask.objects.exists() and not Lease.objects.exists() and not Answer.objects.exists()
+            self.begin()
+        else:
+            self.set_status("open")
+
+    def set_status(self, status: str) -> None:
+        plain = {"status": status, **({"confirm": "field"} if status == "archived" else {})}
+        projects.change(project=self.project, plain=plain, by=self.users["labeler0"], now=self.now)
+
+    @rule(which=st.integers(0, 3), state=st.sampled_from(["open", "closed"]))
     def review(self, which: int, state: str) -> None:
-        task = LabelingTask.objects.get(pk=self.tasks()[which])
+        task = LabelingTask.objects.get(pk=self.tasks()[which % len(self.tasks())])
         tasks.change(task=task, plain={"state": state}, by=self.users["labeler0"], now=self.now)
         if state == "closed":
             self.closed.add(task.pk)
@@ -181,11 +290,14 @@ class HandOut(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
-        stored = Answer.objects.values_list("task", "labeler__username", "idempotency_key", "late")
+        stored = Answer.objects.exclude(labeler=None).values_list(
+            "task", "labeler__username", "idempotency_key", "late"
+        )
         assert {(task, name): key for task, name, key, _ in stored} == self.answered
         assert {(task, name) for task, name, _, late in stored if late} == self.late
         assert len(stored) == len(self.answered)
         assert Skip.objects.count() == len(self.skipped)
+        assert Answer.objects.filter(labeler=None).count() == self.imported
 
 
 @pytest.mark.django_db
@@ -193,7 +305,7 @@ def test_no_sequence_of_actions_breaks_a_promise():
     run_state_machine_as_test(
         HandOut,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+            max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None,
             derandomize=True,
         ),
     )  # fmt: skip

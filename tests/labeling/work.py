@@ -18,9 +18,15 @@ def set_up(*, tasks: int, overlap: int, labelers: int, now: datetime, k: int = 3
     rules = {"lease_seconds": 60, "random_share": 0.2, **rules}
     project = Project.objects.create(slug="field", name="Field", created_at=now, k=k, overlap=overlap, **rules)
     for number in range(labelers):
-        user = User.objects.create(username=f"labeler{number}", password="!")
+        user, _ = User.objects.get_or_create(username=f"labeler{number}", defaults={"password": "!"})
         Membership.objects.create(project=project, user=user, role="labeler")
-    new = [NewPrompt(messages=[{"role": "user", "content": f"Question {n}?", "name": ""}]) for n in range(tasks)]
+    add_tasks(project, range(tasks), now=now, k=k)
+    return project
+
+
+def add_tasks(project: Project, numbers, *, now: datetime, k: int = 3) -> None:
+    """One ranking task per number, each with a prompt of its own."""
+    new = [NewPrompt(messages=[{"role": "user", "content": f"Question {n}?", "name": ""}]) for n in numbers]
     stored = prompts.store(project=project, prompts=new, now=now)
     source = sources.register(project=project, kind="checkpoint", name="policy", reference="policy", now=now)
     rows = [
@@ -38,7 +44,6 @@ def set_up(*, tasks: int, overlap: int, labelers: int, now: datetime, k: int = 3
     rollouts.publish(
         project=project, source=source, run_id=uuid.uuid4(), sampling={}, rows=rows, open_tasks=True, now=now
     )
-    return project
 
 
 def ranking(lease, key: str, generator: random.Random) -> dict:

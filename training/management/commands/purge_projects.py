@@ -28,7 +28,7 @@ class Command(BaseCommand):
                 continue
             if options["dry_run"]:
                 rows = {**purging.count(project), **retention.count(project)}
-                report = {"project": project.slug, "rows": rows, "bytes": 0, "dry_run": True}
+                report: dict[str, Any] = {"project": project.slug, "rows": rows, "bytes": 0, "dry_run": True}
             else:
                 folders = purging.folders(project)
                 report = retention.purge(project=project, now=now, before=purging.delete_rows)
