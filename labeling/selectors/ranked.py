@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from labeling.models.answers import Answer, RankedResponse
 from labeling.models.projects import Project
-from labeling.models.work import Kind, Purpose
+from labeling.models.work import Kind, LabelingTask, Purpose
 from labeling.selectors import agreement
 
 CHUNK = 500  # items
@@ -39,8 +39,9 @@ def of_purposes(*purposes: Purpose, project: Project) -> QuerySet[Answer]:
 
 
 def independent(*, project: Project) -> QuerySet[Answer]:
-    """Those that count as an opinion of their own, and that training may take."""
-    return of_purposes(Purpose.ORDINARY, project=project)
+    """Those that count as an opinion of their own, and that training may take; of what was discarded, none."""
+    discarded = Q(task__isnull=False, task__state=LabelingTask.State.DISCARDED)
+    return of_purposes(Purpose.ORDINARY, project=project).exclude(discarded)
 
 
 def items_by_count(*, project: Project) -> tuple[list[int], list[int]]:

@@ -178,7 +178,8 @@ def _ranked(project: Project, filters: Filters) -> QuerySet[Answer]:
     rows = answer_rows(project, filters, [Kind.RANKING, Kind.COMPARISON])
     if filters.min_rankings is not None:
         counted = rows.order_by().values("rollout_set").annotate(n=Count("pk", distinct=True))
-        rows = rows.filter(rollout_set__in=counted.filter(n__gte=filters.min_rankings).values("rollout_set"))
+        enough = counted.filter(n__gte=filters.min_rankings).values("rollout_set")
+        rows = rows.filter(Q(rollout_set__in=enough) | Q(purpose=Purpose.REVIEW))
     return rows
 
 
@@ -195,7 +196,7 @@ def _agreed(project: Project, filters: Filters, rows: list[Answer]) -> list[Answ
         share = agreement.of_item([one.places for one in found]).pairwise_agreement
         if share is not None and share < filters.min_agreement:
             low.add(key)
-    return [row for row in rows if row.rollout_set_id not in low]
+    return [row for row in rows if row.rollout_set_id not in low or row.purpose == Purpose.REVIEW]
 
 
 def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:

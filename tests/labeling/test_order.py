@@ -10,6 +10,7 @@ from labeling.models.answers import Answer
 from labeling.models.prompts import RolloutSet
 from labeling.models.work import LabelingTask, Slot
 from labeling.selectors import access, invariants, records
+from labeling.selectors.filters import Filters
 from labeling.services import priorities
 from labeling.services.priorities import Signals
 from tests.labeling.work import rank
@@ -145,7 +146,7 @@ def test_each_round_ranks_the_same_anchors_again_beside_the_new_items(
     while lease := next_task(bob):
         caller(bob).post(f"leases/{lease['token']}/ranking", rank(lease))
     assert Answer.objects.filter(purpose="anchor").count() == 4
-    frozen = list(records.rankings(project=project, filters=records.parse_filters({})))
+    frozen = list(records.rankings(project=project, filters=Filters()))
     assert len(frozen) == Answer.objects.filter(purpose="ordinary").count() == 14
 
 
@@ -192,7 +193,7 @@ def test_outside_models_are_compared_blind_and_an_item_opens_one_task(project, c
         sent = caller(alice).post(f"leases/{lease['token']}/comparison", {"idempotency_key": choice, "choice": choice})
         assert sent.status_code == 201
     assert next_task(alice) is None
-    rows = list(records.rankings(project=project, filters=records.parse_filters({})))
+    rows = list(records.rankings(project=project, filters=Filters()))
     assert sorted({one.source for row in rows for one in row.responses}) == ["outside:a", "outside:b"]
 
 
@@ -243,5 +244,5 @@ def test_a_labeler_authors_a_whole_conversation_where_the_prompt_only_sets_the_s
     ]
     sent = caller(alice).post(f"leases/{lease['token']}/demonstration", {"idempotency_key": "k", "messages": turns})
     assert sent.status_code == 201
-    (row,) = records.demonstrations(project=project, filters=records.parse_filters({}))
+    (row,) = records.demonstrations(project=project, filters=Filters())
     assert [message.content for message in row.reply] == [turn["content"] for turn in turns]

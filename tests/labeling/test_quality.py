@@ -12,6 +12,7 @@ from labeling.models.quality import QualityCheck, ReviewCase
 from labeling.models.records import AuditEntry
 from labeling.models.work import LabelingTask, Slot
 from labeling.selectors import access, invariants, records
+from labeling.selectors.filters import Filters
 from labeling.services import gold
 from tests.labeling.work import rank
 
@@ -206,7 +207,7 @@ def test_labelers_who_disagree_send_an_item_to_review_and_a_ranking_settles_it(
     settled = reviewer.post(f"review/{case['id']}", body)
     assert settled.status_code == 200, settled.content
     assert (settled.json()["state"], settled.json()["closed_by"]) == ("settled", "rita")
-    (row,) = records.rankings(project=project, filters=records.parse_filters({}))
+    (row,) = records.rankings(project=project, filters=Filters())
     assert (row.labeler, {one.id: one.rank for one in row.responses}) == ("rita", body["ranks"])
     again = reviewer.post(f"review/{case['id']}", body)
     assert (again.status_code, again.json()["code"]) == (409, "case_closed")
@@ -223,7 +224,7 @@ def test_a_cycle_goes_to_review_and_merging_settles_it_as_a_tie(rules, publish, 
     assert caller(rita).get(f"review/{case['id']}").json()["cycle"]
     done = caller(rita).post(f"review/{case['id']}", {"outcome": "merged", "reason": "no majority"})
     assert done.json()["task"]["state"] == "settled"
-    (row,) = records.rankings(project=project, filters=records.parse_filters({}))
+    (row,) = records.rankings(project=project, filters=Filters())
     assert [one.rank for one in row.responses] == [1, 1, 1]
 
 
@@ -236,11 +237,11 @@ def test_what_is_discarded_counts_nowhere_and_what_is_left_counts_as_it_is(
     case = caller(rita).get("projects/garden/review").json()["results"][0]
     left = caller(rita).post(f"review/{case['id']}", {"outcome": "leave", "reason": "both have a point"})
     assert (left.json()["state"], left.json()["task"]["state"]) == ("left", "done")
-    assert len(list(records.rankings(project=project, filters=records.parse_filters({})))) == 2
+    assert len(list(records.rankings(project=project, filters=Filters()))) == 2
     ReviewCase.objects.create(task=task, project=project, why="flags", opened_at=task.created_at)
     case = caller(rita).get("projects/garden/review").json()["results"][0]
     assert caller(rita).post(f"review/{case['id']}", {"outcome": "discard", "reason": "nonsense"}).status_code == 200
-    assert list(records.rankings(project=project, filters=records.parse_filters({}))) == []
+    assert list(records.rankings(project=project, filters=Filters())) == []
     assert Answer.objects.count() == 2
 
 

@@ -1463,6 +1463,21 @@ export interface components {
             /** Format: date-time */
             anchored_at: string;
         };
+        AnchorDrift: {
+            /**
+             * Format: uuid
+             * @description whose rollouts the anchors accompanied
+             */
+            run: string;
+            /** Format: date-time */
+            first_answer_at: string;
+            items: number;
+            answers: number;
+            /** @description with the same labeler's earlier answers; below the self-consistency, people have changed */
+            own: components["schemas"]["Share"];
+            /** @description with other labelers' earlier answers */
+            others: components["schemas"]["Share"];
+        };
         AnchorsChangeRequest: {
             tasks: string[];
             anchored?: boolean;
@@ -3070,6 +3085,18 @@ export interface components {
             unacceptable?: string[];
             /** @description to reopen: how many more labelers */
             slots?: number;
+        };
+        Share: {
+            answers: number;
+            agreeing_pairs: number;
+            decided_pairs: number;
+            /**
+             * Format: double
+             * @description agreeing pairs / decided pairs, 0 to 1; null: no pair was decided
+             */
+            share: number | null;
+            /** @description 95 %, by bootstrap over answers; null: it needs two answers that decide a pair */
+            interval: number[] | null;
         };
         ShownResponse: {
             /** Format: uuid */
