@@ -57,6 +57,7 @@ export function asTask(answer: AnswerWithTexts): Lease {
       settings: answer.settings,
     },
     draft: asDraft(answer),
+    notice: null,
   };
 }
 
