@@ -4,7 +4,8 @@ Both start from the same small base and the same head, with the same tokens, spl
 epochs; TRL takes pairs sorted by length in micro-batches of the size that is fastest for it. A process's CPU-seconds
 count everything from the first batch to the last step but the measuring itself. One JSON line for each data set,
 seed and side with its curve, then one for each data set with means over seeds.
-DATASETS="hh oasst pandalm alpaca_eval", SEEDS="1 2 3", EPOCHS=1, THREADS=1 and DATA=folder change the runs.
+DATASETS="hh oasst pandalm alpaca_eval", SEEDS="1 2 3", EPOCHS=1, THREADS=1, JOBS=2 (processes at once) and
+DATA=folder change the runs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ REWARD_MODEL = {
     "micro_batch_tokens": 8_192,
 }
 TRL_ROWS = int(os.environ.get("TRL_ROWS", "16"))  # rows of a micro-batch
+SIDES = ("ours", "trl")
 POINTS = 8  # measurements of a curve
 
 
@@ -50,13 +53,18 @@ def main() -> None:
     _rankings.check()
     base = _base()
     names = os.environ.get("DATASETS", " ".join(_rankings.FILES)).split()
-    for name in names:
-        found: dict[str, list[dict[str, Any]]] = {"ours": [], "trl": []}
-        for seed in os.environ.get("SEEDS", "1 2 3").split():
-            for side, rows in found.items():
-                rows.append(_child(side, str(base), name, seed))
-                print(json.dumps(rows[-1]), flush=True)
-        print(json.dumps(summary(name, found["ours"], found["trl"])), flush=True)
+    seeds = os.environ.get("SEEDS", "1 2 3").split()
+    with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        children = [
+            (name, [(side, pool.submit(_child, side, str(base), name, seed)) for seed in seeds for side in SIDES])
+            for name in names
+        ]
+        for name, started in children:
+            found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+            for side, child in started:
+                found[side].append(child.result())
+                print(json.dumps(found[side][-1]), flush=True)
+            print(json.dumps(summary(name, found["ours"], found["trl"])), flush=True)
 
 
 def _base() -> Path:
@@ -144,7 +152,7 @@ def run_ours(base: str, name: str, seed: int) -> dict[str, Any]:
     study = Study(base, name, seed)
     weights = groups.normalized_weights(study.train)
     study.start()
-    plan = fit._plan([group.shape for group in study.train], study.config, seed, 0)
+    plan = fit.plan_steps(study.train, study.config, seed, 0)
     at = points(len(plan))
     for step, batch in enumerate(plan, start=1):
         study.member.train_step([study.train[i] for i in batch], [weights[i] for i in batch], len(plan))

@@ -126,7 +126,7 @@ def _fit_member(run_dir: RunDir, member: Member, number: int, data: Data, state:
     """Train one member to its end and add its best weights to the state."""
     config = member.config
     stage = "reward model" if config.members == 1 else f"member {number + 1} of {config.members}"
-    first = number * _steps(len(data.train), config)
+    first = sum(len(plan_steps(data.train, config, seed, earlier)) for earlier in range(number))
     _train(run_dir, member, data, state, seed, order=number, stage=stage, first=first)
     state["finished"].append({"steps": member.step, "best_step": member.best_step, "stopped_early": member.stopped})
     _save_state(run_dir, state, None, finished=member)
@@ -150,12 +150,12 @@ def _train(
     config = member.config
     if (run_dir.state / "member.json").exists():
         member.restore(run_dir.state)
-    per_epoch = _steps(len(data.train), config) // config.epochs
-    total = per_epoch * config.epochs
+    plan = plan_steps(data.train, config, seed, order)
+    total = len(plan)
+    per_epoch = total // config.epochs
     stopping = _some(data.heldout, STOPPING_RESPONSES, f"stopping {seed}")
     if parallel.rank() == 0:
         run_dir.drop_after(0 if first is None else first + member.step)
-    plan = _plan([group.shape for group in data.train], config, seed, order)
 
     while member.step < total and not member.stopped:
         # 1. One optimizer step on one batch of groups.
@@ -183,15 +183,17 @@ def _train(
     member.finish_weights()
 
 
-def _steps(rankings: int, config: RewardModelConfig) -> int:
-    return -(-rankings // config.batch_groups) * config.epochs
+def plan_steps(train: Sequence[Group], config: RewardModelConfig, seed: int, number: int) -> list[list[int]]:
+    """Every step's batch of rankings: members and epochs each have an order of their own.
 
-
-def _plan(shapes: list[batches.Shape], config: RewardModelConfig, seed: int, number: int) -> list[list[int]]:
-    """Every step's batch: members and epochs each have an order of their own."""
+    Rankings of the same responses are in one batch, where they share a pass.
+    """
+    sets = groups.together(train)
+    shapes = [train[same[0]].shape for same in sets]
     plan: list[list[int]] = []
     for epoch in range(config.epochs):
-        plan += batches.epoch(shapes, size=config.batch_groups, seed=f"order {seed} {number} {epoch}")
+        drawn = batches.epoch(shapes, size=config.batch_groups, seed=f"order {seed} {number} {epoch}")
+        plan += [[i for k in batch for i in sets[k]] for batch in drawn]
     return plan
 
 

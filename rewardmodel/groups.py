@@ -203,6 +203,15 @@ def split(groups: Sequence[Group], *, share: float, seed: int) -> tuple[list[Gro
     return train, heldout
 
 
+def together(groups: Sequence[Group]) -> list[list[int]]:
+    """Positions of the rankings that order the same responses, set by set in order of appearance: one pass is enough
+    for all of a set's labelers."""
+    sets: dict[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]], list[int]] = {}
+    for position, group in enumerate(groups):
+        sets.setdefault((group.prompt, group.responses), []).append(position)
+    return list(sets.values())
+
+
 def normalized_weights(groups: Sequence[Group]) -> list[float]:
     """Labeler weights with mean 1, so that the learning rate means the same whatever their unit."""
     mean = sum(group.weight for group in groups) / len(groups)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -37,14 +38,17 @@ def targets(
     device: torch.device | str = "cpu",
     *,
     margins: Sequence[Sequence[float]] | None = None,
+    of: Sequence[int] | None = None,
 ) -> Targets:
-    """Targets of groups with `sizes` K_g, decided `pairs` (positions within each group) and weights.
+    """Targets of groups with decided `pairs` (positions within each group) and weights, over sets of `sizes`.
 
+    `of` names the set of responses that each group orders; left out, each group has the set of its own place.
     `margins` has one number for each pair of each group, in score units; left out, all are 0.
     """
     better, worse, share, stages = [], [], [], []
-    start = 0
-    for group, size, weight in zip(pairs, sizes, weights, strict=True):
+    starts = [0, *accumulate(sizes)]
+    for group, at, weight in zip(pairs, range(len(sizes)) if of is None else of, weights, strict=True):
+        start = starts[at]
         beaten: dict[int, list[int]] = {}
         for i, j in group:
             better.append(start + i)
@@ -52,7 +56,6 @@ def targets(
             share.append(weight / len(group))
             beaten.setdefault(start + i, []).append(start + j)
         stages += [(winner, [winner, *losers], weight / len(beaten)) for winner, losers in beaten.items()]
-        start += size
     width = max((len(row) for _, row, _ in stages), default=1)
     return Targets(
         torch.tensor(better, dtype=torch.long, device=device),

@@ -19,7 +19,7 @@ from contracts.run_dir import read_json, write_json
 from rewardmodel import losses, parallel, prefix
 from rewardmodel.batches import by_tokens
 from rewardmodel.errors import RewardModelError
-from rewardmodel.groups import Group
+from rewardmodel.groups import Group, together
 from rewardmodel.groups import margins as pair_margins
 from rewardmodel.model import ModelError, RewardModel
 
@@ -68,9 +68,9 @@ class Member:
             setting["lr"] = self.learning_rate(total)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(3, dtype=torch.float64, device=self.model.device)  # loss, pairs ordered rightly, pairs
-        mine = list(range(len(groups)))[parallel.rank() :: parallel.size()]
-        for chosen in by_tokens([groups[i].shape for i in mine], self.config.micro_batch_tokens):
-            part = [mine[i] for i in chosen]
+        mine = together(groups)[parallel.rank() :: parallel.size()]
+        for chosen in by_tokens([groups[i].shape for i, *_ in mine], self.config.micro_batch_tokens):
+            part = [i for k in chosen for i in mine[k]]
             scores, at = self.scored([groups[i] for i in part], [weights[i] for i in part], margin=self.config.margin)
             loss = losses.total(scores, at, kind=self.config.loss, centering=self.config.centering) / len(groups)
             loss.backward()
@@ -93,27 +93,38 @@ class Member:
     def scored(
         self, groups: list[Group], weights: list[float], *, margin: float = 0.0
     ) -> tuple[Tensor, losses.Targets]:
-        """Raw scores (N,) and targets of some groups; `margin` is the score asked for a unit of `margin_by`."""
+        """Raw scores (N,) of some groups' responses, each set of them once, and the groups' targets.
+
+        `margin` is the score asked for a unit of `margin_by`.
+        """
+        sets = together(groups)
+        first = [groups[same[0]] for same in sets]
         made = prefix.batch(
-            [group.prompt for group in groups],
-            [group.responses for group in groups],
+            [group.prompt for group in first],
+            [group.responses for group in first],
             pad_id=self.model.pad_id,
             device=self.model.device,
         )
-        sizes = [len(group.responses) for group in groups]
-        asked = (
-            [[margin * units for units in pair_margins(g, self.config.margin_by)] for g in groups] if margin else None
+        ordered = [(groups[i], weights[i], number) for number, same in enumerate(sets) for i in same]
+        by = self.config.margin_by
+        at = losses.targets(
+            [group.pairs for group, _, _ in ordered],
+            [len(group.responses) for group in first],
+            [weight for _, weight, _ in ordered],
+            self.model.device,
+            margins=[[margin * units for units in pair_margins(g, by)] for g, _, _ in ordered] if margin else None,
+            of=[number for _, _, number in ordered],
         )
-        at = losses.targets([group.pairs for group in groups], sizes, weights, self.model.device, margins=asked)
         return self.model.raw_score(made), at
 
     @torch.no_grad()
     def heldout(self, groups: list[Group]) -> tuple[float, float]:
         """(mean loss over groups, share of pairs ordered rightly), without weights, margins or centering."""
         sums = torch.zeros(3, dtype=torch.float64, device=self.model.device)
-        mine = groups[parallel.rank() :: parallel.size()]
-        for chosen in by_tokens([group.shape for group in mine], 2 * self.config.micro_batch_tokens):
-            scores, at = self.scored([mine[i] for i in chosen], [1.0] * len(chosen))
+        mine = together(groups)[parallel.rank() :: parallel.size()]
+        for chosen in by_tokens([groups[i].shape for i, *_ in mine], 2 * self.config.micro_batch_tokens):
+            part = [groups[i] for k in chosen for i in mine[k]]
+            scores, at = self.scored(part, [1.0] * len(part))
             loss = losses.total(scores, at, kind=self.config.loss, centering=0.0)
             right = (scores[at.better] > scores[at.worse]).sum()
             sums += torch.stack([loss.double(), right.double(), right.new_tensor(len(at.better)).double()])

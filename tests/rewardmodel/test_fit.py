@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 
 from contracts import configs
 from contracts.run_dir import Cancelled, InputRef, RunDir, RunSpec
-from rewardmodel import fit, groups
+from rewardmodel import fit, groups, losses
 from rewardmodel.evaluate import score_groups
 from rewardmodel.member import FitError, Member
 from rewardmodel.model import RewardModel
@@ -269,6 +270,39 @@ def test_the_gradient_does_not_depend_on_the_order_of_groups(base):
     _, found = gradients(member, chosen[::-1])
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-4)
+
+
+def by_two_labelers(member):
+    """Six rollout sets ranked by alice; bob ranks the first four too, the other way round and with less weight."""
+    alice = some_groups(member, 6)
+    bob = [replace(one, id=f"{one.id} again", pairs=tuple((j, i) for i, j in one.pairs)) for one in alice[:4]]
+    return [*alice, *bob], [1.0] * 6 + [0.25] * 4
+
+
+def test_rankings_of_the_same_responses_share_a_pass_and_cost_what_they_cost_apart(base):
+    member = members_of(base, centering=0.0)
+    chosen, weights = by_two_labelers(member)
+    scores, at = member.scored(chosen, weights)
+    assert len(scores) == sum(len(group.responses) for group in chosen[:6])
+    apart = 0.0
+    for group, weight in zip(chosen, weights, strict=True):
+        alone, _ = member.scored([group], [weight])
+        terms = [torch.nn.functional.softplus(alone[j] - alone[i]) for i, j in group.pairs]
+        apart += weight * (sum(terms) / len(terms)).item()
+    assert losses.total(scores, at, kind="pairs", centering=0.0).item() == pytest.approx(apart, abs=1e-5)
+    mean, accuracy = member.heldout(chosen)
+    assert mean > 0 and accuracy == pytest.approx(
+        sum(member.heldout([group])[1] * len(group.pairs) for group in chosen) / sum(len(g.pairs) for g in chosen)
+    )
+
+
+def test_rankings_of_the_same_responses_are_in_the_same_step(base):
+    member = members_of(base, batch_groups=2, epochs=3)
+    chosen, _ = by_two_labelers(member)
+    plan = fit.plan_steps(chosen, member.config, 0, 0)
+    assert len(plan) == 9 and all(sum(i < 6 for i in batch) == 2 for batch in plan)
+    assert sorted(i for batch in plan for i in batch) == sorted(3 * list(range(10)))
+    assert all((i + 6 in batch) for batch in plan for i in batch if i < 4)
 
 
 def test_gradient_checkpointing_changes_no_gradient(base):

@@ -56,6 +56,15 @@ def test_a_batch_equals_the_loop_over_its_groups():
     assert found == pytest.approx(oracle_pairs(scores.tolist(), zip(members, pairs, weights, strict=True)), abs=1e-5)
 
 
+@pytest.mark.parametrize("loss", [losses.pair_loss, losses.plackett_luce_loss, losses.centering_loss])
+def test_two_rankings_of_one_set_cost_what_two_sets_of_the_same_scores_cost(loss):
+    scores = torch.randn(7, generator=torch.Generator().manual_seed(1))
+    pairs, weights = [((0, 1), (0, 2)), ((2, 1),), FULL[4]], [1.0, 0.5, 2.0]
+    found = loss(scores, losses.targets(pairs, [3, 4], weights, of=[0, 0, 1]))
+    doubled = torch.cat([scores[:3], scores])
+    assert found.item() == pytest.approx(loss(doubled, at(pairs, [3, 3, 4], weights)).item(), abs=1e-6)
+
+
 def test_every_group_weighs_the_same_whatever_its_size():
     together = torch.zeros(7, requires_grad=True)
     losses.pair_loss(together, at([FULL[2], FULL[5]], [2, 5])).backward()
