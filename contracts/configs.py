@@ -146,7 +146,9 @@ class RewardModelConfig(Config):
         choices=("likert", "confidence", "ranks"),
     )
     epochs: int = option(1, "passes over the groups; more than one overfits (arXiv 2203.02155)", least=1, most=100)
-    batch_groups: int = option(8, "rollout sets a step, each with all of its rankings", least=1, most=65_536)
+    batch_groups: int = option(
+        8, "rankings a step; those of the same responses share it and a pass", least=1, most=65_536
+    )
     micro_batch_tokens: int = option(8_192, "most padded tokens in one forward pass", least=64)
     learning_rate: float = option(1e-4, "AdamW peak; 3e-6 to 1e-5 for 1B to 7B (arXiv 2009.01325)", above=0, most=1)
     warmup_ratio: float = option(0.05, "share of steps in linear warm-up", least=0, most=1)

@@ -35,17 +35,31 @@ def by_tokens(shapes: Sequence[Shape], most: int) -> Iterator[list[int]]:
         yield current
 
 
-def epoch(shapes: Sequence[Shape], *, size: int, seed: str) -> list[list[int]]:
+def epoch(shapes: Sequence[Shape], *, size: int, seed: str, counts: Sequence[int] | None = None) -> list[list[int]]:
     """One epoch's batches: a seeded permutation, sorted by length within windows, in a seeded order.
 
-    Every index occurs once; only one batch is smaller than `size`.
+    Every index occurs once, in a batch whose `counts` (1 each, where left out) add up to `size` or little less;
+    an index that counts for more goes alone.
     """
     source = random.Random(seed)
     order = list(range(len(shapes)))
     source.shuffle(order)
+    each = counts or [1] * len(shapes)
     batches = []
-    for start in range(0, len(order), size * WINDOW):
-        window = sorted(order[start : start + size * WINDOW], key=lambda i: (shapes[i][0] + shapes[i][1], i))
-        batches += [window[at : at + size] for at in range(0, len(window), size)]
+    for window in _filled(order, each, size * WINDOW):
+        by_length = sorted(window, key=lambda i: (shapes[i][0] + shapes[i][1], i))
+        batches += list(_filled(by_length, each, size))
     source.shuffle(batches)
     return batches
+
+
+def _filled(order: Sequence[int], counts: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Runs of the order whose counts add up to at most `most`."""
+    current: list[int] = []
+    for i in order:
+        if current and sum(counts[k] for k in current) + counts[i] > most:
+            yield current
+            current = []
+        current.append(i)
+    if current:
+        yield current

@@ -152,7 +152,7 @@ def _train(
         member.restore(run_dir.state)
     plan = plan_steps(data.train, config, seed, order)
     total = len(plan)
-    per_epoch = total // config.epochs
+    per_epoch = -(-total // config.epochs)
     stopping = _some(data.heldout, STOPPING_RESPONSES, f"stopping {seed}")
     if parallel.rank() == 0:
         run_dir.drop_after(0 if first is None else first + member.step)
@@ -186,13 +186,15 @@ def _train(
 def plan_steps(train: Sequence[Group], config: RewardModelConfig, seed: int, number: int) -> list[list[int]]:
     """Every step's batch of rankings: members and epochs each have an order of their own.
 
-    Rankings of the same responses are in one batch, where they share a pass.
+    Rankings of the same responses are in one batch, where they share a pass. A step has as many rankings as without
+    that, so the number of steps and what a learning rate means do not depend on how many people rank a set.
     """
     sets = groups.together(train)
-    shapes = [train[same[0]].shape for same in sets]
+    shapes, counts = [train[same[0]].shape for same in sets], list(map(len, sets))
     plan: list[list[int]] = []
     for epoch in range(config.epochs):
-        drawn = batches.epoch(shapes, size=config.batch_groups, seed=f"order {seed} {number} {epoch}")
+        order = f"order {seed} {number} {epoch}"
+        drawn = batches.epoch(shapes, size=config.batch_groups, seed=order, counts=counts)
         plan += [[i for k in batch for i in sets[k]] for batch in drawn]
     return plan
 

@@ -297,10 +297,10 @@ def test_rankings_of_the_same_responses_share_a_pass_and_cost_what_they_cost_apa
 
 
 def test_rankings_of_the_same_responses_are_in_the_same_step(base):
-    member = members_of(base, batch_groups=2, epochs=3)
+    member = members_of(base, batch_groups=4, epochs=3)
     chosen, _ = by_two_labelers(member)
     plan = fit.plan_steps(chosen, member.config, 0, 0)
-    assert len(plan) == 9 and all(sum(i < 6 for i in batch) == 2 for batch in plan)
+    assert all(len(batch) in (2, 3, 4) for batch in plan)
     assert sorted(i for batch in plan for i in batch) == sorted(3 * list(range(10)))
     assert all((i + 6 in batch) for batch in plan for i in batch if i < 4)
 

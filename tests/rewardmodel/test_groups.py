@@ -270,3 +270,11 @@ def test_labeler_weight_and_guideline_version_travel_with_a_ranking(tokenizer):
     record = ranking("r", ["a", "b"], [1, 2], labeler="alice", weight=0.25, guideline_version=3)
     (group,), _ = made([type(record).from_json(record.to_json())], tokenizer)
     assert (group.labeler, group.weight, group.guideline_version) == ("alice", 0.25, 3)
+
+
+def test_batches_are_full_by_count_and_what_counts_for_more_goes_alone():
+    shapes, counts = [(10, i % 5 + 3, 5) for i in range(60)], [1, 2, 3] * 19 + [9, 2, 2]
+    plan = batches.epoch(shapes, size=6, seed="s", counts=counts)
+    assert sorted(i for batch in plan for i in batch) == list(range(60))
+    assert all(sum(counts[i] for i in batch) <= 6 or batch == [57] for batch in plan)
+    assert len(plan) < 1.35 * sum(counts) / 6
