@@ -113,12 +113,12 @@ class Study:
 
     def measure(self, step: int) -> None:
         """Held-out accuracy and loss of the member's present weights; its CPU-seconds are not counted."""
-        from rewardmodel import evaluate, statistics
+        from rewardmodel import evaluate, statistics, tables
 
         if step:
             self._spent += time.process_time() - self._began
         scores = evaluate.score_groups(self.member.model, self.heldout)
-        delta = evaluate.pair_table(self.heldout, scores).delta
+        delta = tables.pair_table(self.heldout, scores).delta
         right, loss = statistics.accuracy_of(delta), statistics.log_loss_of(delta)
         point = {"step": step, "cpu_s": self._spent, "accuracy": float(right.mean()), "log_loss": float(loss.mean())}
         self.curve.append({key: round(value, 4) for key, value in point.items()})
