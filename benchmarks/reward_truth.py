@@ -4,7 +4,8 @@ For each seed a world of its own (corpus, base, policy, rollouts), and for each 
 share of the pairs against gold, ensembles of 5 fitted on their rankings, and every way to combine the members.
 One JSON line for each seed, noise and combination, then one for each noise and combination with the mean over
 seeds and its 95 % interval (Student's t). Worlds are kept in var/benchmarks, fitted models with KEEP=1 too.
-SEEDS="1 2 3 4 5", NOISES="0 10 25" (percent), MEMBERS=5 and JOBS=2 (processes of one thread) change the runs.
+SEEDS="1 2 3 4 5", NOISES="0 10 25" (percent), MEMBERS=5, AVERAGE=0 (no weight average, which takes half of the time)
+and JOBS=2 (processes of one thread) change the runs.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ COMBINATIONS: dict[str, Combine] = {
     "min": lambda scores: scores.min(0),
     "mean - variance": lambda scores: scores.mean(0) - scores.var(0),
 }
+AVERAGE = "weight average"
 
 
 def main() -> None:
@@ -83,9 +85,13 @@ def study(seed: int, noise: int) -> list[dict[str, Any]]:
         path = folder / "rankings"
         if not path.exists():
             snapshots.write(path, kind="rankings", records=records, details={})
-        config = {**FULL.configs["reward_model"], "members": MEMBERS}
-        run_dir = _worlds.run(folder / "fit", "reward_model", config, seed, {"base": made.policy, "rankings": path})
-        scores = member_scores(run_dir.output, made)
+        config = {**FULL.configs["reward_model"], "members": MEMBERS, "curve_points": 0}
+        inputs = {"base": made.policy, "rankings": path}
+        fitted = _worlds.run(folder / "fit", "reward_model", config, seed, inputs)
+        ensembles = list(combined(member_scores(fitted.output, made)))
+        if os.environ.get("AVERAGE", "1") == "1":  # whose members start from one head: fitted on their own
+            fitted = _worlds.run(folder / "average", "reward_model", {**config, "combine": "weights"}, seed, inputs)
+            ensembles.append((AVERAGE, MEMBERS, list(member_scores(fitted.output, made))))
     labels, cluster = _pairs(records, made)
     known = np.array([gold(made.world, _worlds.prompt_of(made, one).messages, r.text) for one, r in _pool(made)])
     facts = {
@@ -97,7 +103,7 @@ def study(seed: int, noise: int) -> list[dict[str, Any]]:
         "heldout_rankings": len(made.heldout),
     }
     rows = []
-    for name, count, found in combined(scores):
+    for name, count, found in ensembles:
         measured = [measure(one, known, labels, cluster, made) for one in found]
         means = {key: float(np.mean([one[key] for one in measured])) for key in MEASURES}
         rows.append({**facts, "combine": name, "members": count, **means})
