@@ -41,12 +41,12 @@ REWARD_MODEL = {
     "batch_groups": 8,
     "learning_rate": 2e-4,
     "max_length": 256,
-    "heldout_share": 0.3,
+    "heldout_share": 0.4,
     "micro_batch_tokens": 8_192,
 }
 TRL_ROWS = int(os.environ.get("TRL_ROWS", "16"))  # rows of a micro-batch
 SIDES = ("ours", "trl")
-POINTS = 8  # measurements of a curve
+POINTS = 6  # measurements of a curve
 
 
 def main() -> None:
