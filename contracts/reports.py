@@ -48,6 +48,22 @@ class LengthBin(TypedDict):
     model_ci: Interval
 
 
+class BestOf(TypedDict):
+    """The response that the model picks of n, by what people say of it: its chance of beating another of its prompt.
+
+    Over all subsets of n of the rankings that have so many; `labeler` is what the labeler's own pick would do.
+    Where `model` falls as n grows, picking more by this model makes responses worse.
+    """
+
+    n: int
+    kl: float  # of the best of n from the policy, nats
+    model: float  # 0.5 where it picks at random
+    model_ci: Interval
+    labeler: float
+    labeler_ci: Interval
+    rankings: int
+
+
 class Ceiling(TypedDict):
     """How often two labelers order a pair alike, where both decided it: what a model can hope for."""
 
@@ -157,6 +173,7 @@ class RewardModelReport(TypedDict):
     reward_length_spearman: float | None
     reward_length_spearman_ci: Interval
     length_bias: list[LengthBin]
+    best_of_n: list[BestOf]
     length_baseline: float | None
     length_baseline_ci: Interval
     length_prefers: str  # longer | shorter

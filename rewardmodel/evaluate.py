@@ -133,6 +133,7 @@ def report(
         reward_length_spearman=statistics.mean(rho),
         reward_length_spearman_ci=bootstrap.interval(rho, rho_cluster),
         length_bias=slices.length_bias(response_table(groups, scores), bootstrap),
+        best_of_n=slices.best_of(groups, scores, bootstrap),
         length_baseline=statistics.mean(by_length),
         length_baseline_ci=bootstrap.interval(by_length, table.cluster),
         length_prefers="longer" if sign > 0 else "shorter",

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from contracts.reports import CalibrationBin, Change, Disagreement, Ensemble, JudgedResponse, LengthBin, Slice
-from rewardmodel import statistics
+from contracts.reports import BestOf, CalibrationBin, Change, Disagreement, Ensemble, JudgedResponse, LengthBin, Slice
+from rewardmodel import best_of_n, statistics
 from rewardmodel.groups import Group
 from rewardmodel.statistics import Bootstrap, Floats, Integers
 from rewardmodel.tables import PairTable, ResponseTable, clusters, pair_table
@@ -47,6 +47,33 @@ def calibration(table: PairTable, temperatures: Floats, bootstrap: Bootstrap) ->
         inside = at == number
         found["ci"] = bootstrap.interval(right[inside], table.cluster[inside])
     return error, bins
+
+
+def best_of(groups: Sequence[Group], scores: Sequence[Sequence[float]], bootstrap: Bootstrap) -> list[BestOf]:
+    """What picking the best of n by the model is worth to the labelers, from n = 1 to the longest ranking."""
+    prompts = clusters(groups)
+    made = []
+    for n in range(1, max(len(group.responses) for group in groups) + 1):
+        rows = []
+        for group, found in zip(groups, scores, strict=True):
+            if len(found) >= n:
+                shares = best_of_n.win_shares(group.pairs, len(found))
+                picks = [best_of_n.expected_gold(by, shares, n) for by in (found, shares)]
+                rows.append((*picks, prompts[group.conversation]))
+        model, labeler, cluster = np.array(rows).T
+        at = cluster.astype(int)
+        made.append(
+            BestOf(
+                n=n,
+                kl=best_of_n.kl(n),
+                model=float(model.mean()),
+                model_ci=bootstrap.interval(model, at),
+                labeler=float(labeler.mean()),
+                labeler_ci=bootstrap.interval(labeler, at),
+                rankings=len(rows),
+            )
+        )
+    return made
 
 
 def length_bias(table: ResponseTable, bootstrap: Bootstrap) -> list[LengthBin]:

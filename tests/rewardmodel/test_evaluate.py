@@ -256,6 +256,16 @@ def test_the_report_has_the_documented_shape(report):
     ]
 
 
+def test_the_best_of_n_is_worth_what_people_say_of_it():
+    groups = [group(f"g{i}", [(0, 1), (0, 2), (1, 2)], [3, 3, 3], prompt=f"p{i}") for i in range(2)]
+    one, two, three = evaluate.report(groups, [[3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])["best_of_n"]  # right, and all wrong
+    assert (one["n"], one["kl"], one["model"], one["labeler"]) == (1, 0.0, 0.5, 0.5)
+    # Of two, the right model's pick is the best twice in three and the middle once; the wrong one's mirrors it.
+    assert two["model"] == pytest.approx(((2 * 1 + 0.5) / 3 + (2 * 0 + 0.5) / 3) / 2)
+    assert two["labeler"] == pytest.approx((2 * 1 + 0.5) / 3)
+    assert (three["model"], three["labeler"], three["rankings"]) == (0.5, 1.0, 2)
+
+
 def test_length_bins_say_how_often_people_and_the_model_prefer_each_length():
     groups = [group(f"g{i}", [(0, 1)], [2, 9], prompt=f"p{i}") for i in range(4)]  # people prefer the short one
     scores = [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]  # the model mostly the long one
