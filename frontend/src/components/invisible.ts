@@ -72,7 +72,8 @@ export function rehypeInvisible() {
 function visit(parent: Root | Element): void {
   const children: (RootContent | ElementContent)[] = [];
   for (const child of parent.children) {
-    if (child.type === "element") visit(child);
+    // Formulas hold invisible operators of their own; their sources were looked at before.
+    if (child.type === "element" && child.tagName !== "math") visit(child);
     if (child.type === "text") children.push(...marked(child));
     else children.push(child);
   }

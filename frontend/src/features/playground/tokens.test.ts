@@ -9,8 +9,14 @@ test("white space and what hides can be seen", () => {
 });
 
 test("the template's tokens are counted apart", () => {
-  const piece = (part: Piece["part"]): Piece =>
-    ({ id: 1, text: "a", role: "user", part, logprob: null, rank: null });
+  const piece = (part: Piece["part"]): Piece => ({
+    id: 1,
+    text: "a",
+    role: "user",
+    part,
+    logprob: null,
+    rank: null,
+  });
   expect(counts([piece("template"), piece("content"), piece("template")])).toEqual({
     content: 1,
     template: 2,
