@@ -59,6 +59,6 @@ test("a comparison comes back as its choice", () => {
 test("a demonstration comes back as its text", () => {
   const reply = [{ role: "assistant" as const, content: "In the garden." }];
   expect(asDraft({ ...ANSWER, kind: "demonstration", reply })).toMatchObject({
-    text: "In the garden.",
+    turns: [{ role: "assistant", content: "In the garden." }],
   });
 });

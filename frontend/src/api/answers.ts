@@ -47,6 +47,7 @@ export function asTask(answer: AnswerWithTexts): Lease {
     expires_at: "",
     lease_seconds: 0,
     server_time: "",
+    notice: null,
     task: {
       id: answer.id,
       kind: answer.kind,
@@ -64,7 +65,7 @@ export function asTask(answer: AnswerWithTexts): Lease {
 /** What the screen of its kind starts from; active time counts anew with the edit. */
 export function asDraft(answer: AnswerWithTexts): Record<string, unknown> {
   const common = { rationale: answer.rationale, confidence: answer.confidence, active_ms: 0 };
-  if (answer.kind === "demonstration") return { ...common, text: answer.reply?.at(-1)?.content ?? "" };
+  if (answer.kind === "demonstration") return { ...common, turns: answer.reply ?? [] };
   const places = new Map<number, string[]>();
   for (const [id, rank] of Object.entries(answer.ranks)) {
     if (rank !== null) places.set(rank, [...(places.get(rank) ?? []), id]);

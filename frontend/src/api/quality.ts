@@ -1,14 +1,7 @@
 /** How far labelers agree, how far each can be relied on, and what the work costs. Null is undefined. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ApiError, everything, request } from "./client";
-import type {
-  AgreementReport,
-  ItemAgreement,
-  LabelerQuality,
-  LabelingTask,
-  Measurement,
-  StatisticsReport,
-} from "./types";
+import type { AgreementReport, ItemAgreement, LabelerQuality, Measurement, StatisticsReport } from "./types";
 
 const MEASURING_MS = 2_000;
 
@@ -58,30 +51,5 @@ export function useMeasure(slug: string) {
   return useMutation<Measurement, ApiError>({
     mutationFn: () => request<Measurement>("POST", `projects/${slug}/measurements`),
     onSuccess: () => void queries.invalidateQueries({ queryKey: ["quality", slug] }),
-  });
-}
-
-interface TaskPage {
-  next: string | null;
-  results: LabelingTask[];
-}
-
-export function useTasks(slug: string, state: string) {
-  return useInfiniteQuery({
-    queryKey: ["tasks", slug, state],
-    queryFn: ({ pageParam, signal }) => request<TaskPage>("GET", pageParam, { signal }),
-    initialPageParam: `projects/${slug}/tasks?state=${state}`,
-    getNextPageParam: (page) => page.next,
-  });
-}
-
-export function useChangeTask(slug: string) {
-  const queries = useQueryClient();
-  return useMutation<LabelingTask, ApiError, { id: string; state: "open" | "closed" }>({
-    mutationFn: ({ id, ...body }) => request<LabelingTask>("PATCH", `tasks/${id}`, { body }),
-    onSuccess: () => {
-      void queries.invalidateQueries({ queryKey: ["tasks", slug] });
-      void queries.invalidateQueries({ queryKey: ["progress", slug] });
-    },
   });
 }

@@ -67,6 +67,7 @@ export const router = createBrowserRouter([
           lazily("quality", quality, "QualityPage"),
           lazily("statistics", quality, "StatisticsPage"),
           lazily("review", quality, "ReviewPage"),
+          lazily("review/:id", quality, "CasePage"),
           lazily("data", data, "DataPage"),
           lazily("settings", projects, "ProjectPage"),
           lazily("audit", projects, "AuditPage"),

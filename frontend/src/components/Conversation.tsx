@@ -3,7 +3,10 @@ import type { Message } from "../api/types";
 import { t } from "../texts";
 import { Markdown } from "./Markdown";
 
-export function Conversation({ messages, plain = false }: { messages: Message[]; plain?: boolean }) {
+type Turn = Pick<Message, "role" | "content"> & { name?: string };
+
+export function Conversation(props: { messages: readonly Turn[]; plain?: boolean }) {
+  const { messages, plain = false } = props;
   return (
     <ol className="conversation" aria-label={t.conversation.label}>
       {messages.map((message, index) => (

@@ -10,6 +10,7 @@ import { ErrorNotice } from "./ErrorNotice";
 import { LeaseLost, endsTask } from "./LeaseLost";
 import { Markdown } from "./Markdown";
 import { SkipDialog } from "./SkipDialog";
+import { StandingNote } from "./StandingNote";
 import { SavingNote } from "./Status";
 
 export function WorkFrame(props: {
@@ -55,6 +56,7 @@ export function WorkFrame(props: {
           )}
         </div>
       </header>
+      <StandingNote standing={lease.notice} />
       {saving === "lost" && <p className="notice notice-warn">{t.work.holdEnded}</p>}
       <div className="work-body">
         <section className="work-aside" aria-label={t.conversation.label}>

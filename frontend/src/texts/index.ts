@@ -1,12 +1,6 @@
 /** What the screens say, in the language of the person who reads it. */
 import { en } from "./en";
-
-/** The shape of a language: English with every sentence replaceable, so that a missing one is a type error. */
-type Sayable<T> = T extends string
-  ? string
-  : T extends (...values: infer Values) => infer Said
-    ? (...values: Values) => Sayable<Said>
-    : { readonly [Key in keyof T]: Sayable<T[Key]> };
+import type { Sayable } from "./sayable";
 
 export type Texts = Sayable<typeof en>;
 

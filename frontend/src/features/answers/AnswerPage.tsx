@@ -1,6 +1,7 @@
 /** One answer with everything that it says: the prompt, the responses in their order, and the labeler's notes. */
 import { Link, useParams } from "react-router";
 import { useAnswer } from "../../api/answers";
+import { useMakeGold } from "../../api/review";
 import { useMe } from "../../api/session";
 import type { AnswerWithTexts, ResponseItem } from "../../api/types";
 import { Conversation } from "../../components/Conversation";
@@ -23,6 +24,8 @@ export function AnswerPage() {
       </div>
     );
   const own = me?.username === answer.labeler;
+  const role = me?.role === "admin" ? "admin" : me?.projects.find((each) => each.slug === slug)?.role;
+  const reviewer = role === "admin" || role === "reviewer";
   return (
     <div className="page">
       {own && (
@@ -32,11 +35,16 @@ export function AnswerPage() {
       )}
       <header className="page-head">
         <h1>{t.projects.one[answer.kind]}</h1>
-        {own && answer.newest && (
-          <Link className="button" to={`/p/${slug}/answers/${id}/edit`}>
-            {t.history.edit}
-          </Link>
-        )}
+        <span className="row">
+          {reviewer && answer.kind === "ranking" && answer.task !== null && (
+            <MakeGold slug={slug} answer={answer} />
+          )}
+          {own && answer.newest && (
+            <Link className="button" to={`/p/${slug}/answers/${id}/edit`}>
+              {t.history.edit}
+            </Link>
+          )}
+        </span>
       </header>
       {!answer.newest && <p className="notice notice-warn">{t.history.replacedHelp}</p>}
       <Facts answer={answer} />
@@ -49,6 +57,32 @@ export function AnswerPage() {
         </section>
       </div>
     </div>
+  );
+}
+
+/** From then on each labeler gets the task once, silently, and is scored by it. */
+function MakeGold({ slug, answer }: { slug: string; answer: AnswerWithTexts }) {
+  const make = useMakeGold(slug);
+  if (make.isSuccess)
+    return (
+      <span className="muted" role="status">
+        {t.gold.made}
+      </span>
+    );
+  return (
+    <>
+      {make.error && <ErrorNotice error={make.error} />}
+      <button
+        type="button"
+        className="button"
+        disabled={make.isPending}
+        onClick={() =>
+          make.mutate({ task: answer.task ?? "", ranks: answer.ranks, unacceptable: answer.unacceptable })
+        }
+      >
+        {t.gold.make}
+      </button>
+    </>
   );
 }
 

@@ -11,12 +11,21 @@ import type { TaskScreenProps } from "../../components/TaskScreen";
 import { useActiveTime } from "../../components/useActiveTime";
 import { WorkFrame } from "../../components/WorkFrame";
 import { t } from "../../texts";
-import { draftOf, isSameText } from "./demonstration";
+import {
+  type Turns,
+  changed,
+  draftOf,
+  goneOn,
+  isComplete,
+  isSameText,
+  shortened,
+  toSubmission,
+} from "./demonstration";
 
 export function DemonstrationScreen({ lease, onAnswered, onSkipped, onLeave }: TaskScreenProps) {
   const { prompt, policy_draft: policyDraft } = lease.task;
   const [draft] = useState(() => draftOf(startingDraft(lease)));
-  const [text, setText] = useState(draft.text);
+  const [turns, setTurns] = useState<Turns>(draft.turns);
   const [plain, setPlain] = useState(false);
   const [preview, setPreview] = useState(false);
   const [confirming, setConfirming] = useState(false);
@@ -33,24 +42,27 @@ export function DemonstrationScreen({ lease, onAnswered, onSkipped, onLeave }: T
   });
 
   const change = useCallback(
-    (value: string) => {
-      setText(value);
-      saving.save({ text: value, active_ms: Math.round(activeMs()) });
+    (next: Turns) => {
+      setTurns(next);
+      saving.save({ turns: next, active_ms: Math.round(activeMs()) });
     },
     [saving, activeMs],
   );
 
-  const empty = text.trim() === "";
+  const fields = submit.error?.fields ?? {};
+  const complete = isComplete(turns);
+  const first = turns[0]?.content ?? "";
   const send = (confirmed: boolean) => {
-    if (empty || submit.isPending) return;
-    if (!confirmed && isSameText(text, policyDraft)) {
+    if (!complete || submit.isPending) return;
+    if (!confirmed && turns.length === 1 && isSameText(first, policyDraft)) {
       setConfirming(true);
       return;
     }
     setConfirming(false);
-    const body: DemonstrationBody = { text: text.trim(), active_ms: Math.round(activeMs()) };
+    const body = toSubmission(turns, activeMs());
     submit.mutate(confirmed ? { ...body, confirm_same_as_draft: true } : body);
   };
+  const words = turns.flatMap((turn) => turn.content.trim().split(/\s+/).filter(Boolean)).length;
 
   return (
     <WorkFrame
@@ -59,7 +71,7 @@ export function DemonstrationScreen({ lease, onAnswered, onSkipped, onLeave }: T
       saving={saving.state}
       pending={submit.isPending}
       error={submit.error ?? skip.error}
-      kept={text}
+      kept={turns.map((turn) => turn.content).join("\n\n")}
       onSkip={(reason, comment) => skip.mutate({ reason, comment })}
       onLeave={onLeave}
       tools={
@@ -69,12 +81,12 @@ export function DemonstrationScreen({ lease, onAnswered, onSkipped, onLeave }: T
         </label>
       }
       aside={<Conversation messages={prompt.messages} plain={plain} />}
-      status={t.demonstration.words(text.trim() === "" ? 0 : text.trim().split(/\s+/).length)}
+      status={t.demonstration.words(words)}
       actions={
         <button
           type="button"
           className="button primary"
-          disabled={empty || submit.isPending}
+          disabled={!complete || submit.isPending}
           onClick={() => send(false)}
         >
           {t.work.submit} <kbd>Ctrl ↵</kbd>
@@ -88,39 +100,58 @@ export function DemonstrationScreen({ lease, onAnswered, onSkipped, onLeave }: T
           <button
             type="button"
             className="button small"
-            disabled={!empty}
-            onClick={() => change(policyDraft)}
+            disabled={first.trim() !== ""}
+            onClick={() => change(changed(turns, 0, policyDraft))}
           >
             {t.demonstration.useDraft}
           </button>
         </section>
       )}
-      <Field
-        label={t.demonstration.reply}
-        help={t.demonstration.replyHelp}
-        error={submit.error?.fields["text"]}
-      >
-        {(control) => (
-          <textarea
-            {...control}
-            className="reply"
-            rows={14}
-            dir="auto"
-            value={text}
-            onChange={(event) => change(event.target.value)}
-            onKeyDown={(event) => {
-              if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(false);
-            }}
-          />
+      {turns.map((turn, index) => (
+        <Field
+          key={index}
+          label={
+            index === 0
+              ? t.demonstration.reply
+              : turn.role === "user"
+                ? t.demonstration.userTurn
+                : t.demonstration.nextReply
+          }
+          help={index === 0 ? t.demonstration.replyHelp : undefined}
+          error={index === 0 ? (fields["text"] ?? fields["messages"]) : undefined}
+        >
+          {(control) => (
+            <textarea
+              {...control}
+              className="reply"
+              rows={turns.length === 1 ? 14 : 6}
+              dir="auto"
+              value={turn.content}
+              onChange={(event) => change(changed(turns, index, event.target.value))}
+              onKeyDown={(event) => {
+                if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(false);
+              }}
+            />
+          )}
+        </Field>
+      ))}
+      <div className="row">
+        <button type="button" className="button small" onClick={() => change(goneOn(turns))}>
+          {t.demonstration.goOn}
+        </button>
+        {turns.length > 1 && (
+          <button type="button" className="button small quiet" onClick={() => change(shortened(turns))}>
+            {t.demonstration.shorten}
+          </button>
         )}
-      </Field>
+      </div>
       <label className="toggle">
         <input type="checkbox" checked={preview} onChange={(event) => setPreview(event.target.checked)} />
         {t.demonstration.preview}
       </label>
       {preview && (
         <div className="card card-preview-text">
-          <Markdown text={text} />
+          {turns.length === 1 ? <Markdown text={first} /> : <Conversation messages={turns} />}
         </div>
       )}
       {confirming && (

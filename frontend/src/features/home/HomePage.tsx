@@ -1,6 +1,7 @@
 /** Where a person starts: their projects, what waits in each, and what they did today. */
 import { useState } from "react";
 import { Link } from "react-router";
+import { useStanding } from "../../api/review";
 import { useMe } from "../../api/session";
 import type { ProjectRef, TaskKind } from "../../api/types";
 import { useProgress } from "../../api/work";
@@ -8,7 +9,9 @@ import { useProject } from "../../api/projects";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Markdown } from "../../components/Markdown";
+import { StandingNote } from "../../components/StandingNote";
 import { t } from "../../texts";
+import { Tour } from "./Tour";
 
 const KINDS: TaskKind[] = ["ranking", "demonstration", "comparison"];
 
@@ -18,6 +21,7 @@ export function HomePage() {
   return (
     <div className="page">
       <h1>{t.home.greeting(me.name || me.username)}</h1>
+      <Tour />
       {me.projects.length === 0 && <p className="empty">{t.home.noProjects}</p>}
       <div className="project-list">
         {me.projects.map((project) => (
@@ -30,6 +34,7 @@ export function HomePage() {
 
 function ProjectCard({ project }: { project: ProjectRef }) {
   const progress = useProgress(project.slug);
+  const standing = useStanding(project.slug);
   const [guideline, setGuideline] = useState(false);
   const data = progress.data;
   return (
@@ -40,6 +45,7 @@ function ProjectCard({ project }: { project: ProjectRef }) {
           {t.work.guideline}
         </button>
       </header>
+      <StandingNote standing={standing.data} />
       {progress.isPending && <Loading />}
       {progress.error && <ErrorNotice error={progress.error} onRetry={() => void progress.refetch()} />}
       {data && (

@@ -4,7 +4,9 @@ import type { Project } from "../../api/types";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
 import { t } from "../../texts";
-import { NUMBERS, SWITCHES, changesOf, formOf } from "./settings";
+import { GROUPS, type NumberName, RULES, type RuleName, SWITCHES, changesOf, formOf } from "./settings";
+
+type TextName = "name" | "description" | "flags" | "hourly_rate" | NumberName;
 
 /** Sends only what changed, so that two admins do not undo each other. */
 export function SettingsForm({ project }: { project: Project }) {
@@ -13,7 +15,7 @@ export function SettingsForm({ project }: { project: Project }) {
   const fields = update.error?.fields ?? {};
   const changes = changesOf(project, form);
   const changed = Object.keys(changes).length > 0;
-  const text = (name: "name" | "description" | "flags" | "hourly_rate" | (typeof NUMBERS)[number]) => (
+  const text = (name: TextName) => (
     <Field key={name} label={t.projects.fields[name]} help={t.projects.help[name]} error={fields[name]}>
       {(control) => (
         <input
@@ -22,6 +24,26 @@ export function SettingsForm({ project }: { project: Project }) {
           onChange={(event) => {
             const value = event.target.value;
             setForm((before) => ({ ...before, [name]: value }));
+          }}
+        />
+      )}
+    </Field>
+  );
+  const rule = (name: RuleName) => (
+    <Field
+      key={name}
+      label={t.projects.rules[name]}
+      help={t.projects.ruleHelp[name]}
+      error={fields[`quality.${name}`]}
+    >
+      {(control) => (
+        <input
+          {...control}
+          inputMode="decimal"
+          value={form.rules[name]}
+          onChange={(event) => {
+            const value = event.target.value;
+            setForm((before) => ({ ...before, rules: { ...before.rules, [name]: value } }));
           }}
         />
       )}
@@ -41,8 +63,9 @@ export function SettingsForm({ project }: { project: Project }) {
       {update.error && <ErrorNotice error={update.error} />}
       {text("name")}
       {text("description")}
-      {NUMBERS.map(text)}
       {text("hourly_rate")}
+      <h3>{t.projects.groups.tasks}</h3>
+      {GROUPS.tasks.map(text)}
       {text("flags")}
       <fieldset className="switches">
         <legend>{t.projects.asked}</legend>
@@ -60,6 +83,13 @@ export function SettingsForm({ project }: { project: Project }) {
           </label>
         ))}
       </fieldset>
+      <h3>{t.projects.groups.order}</h3>
+      {GROUPS.order.map(text)}
+      <h3>{t.projects.groups.quality}</h3>
+      {GROUPS.quality.map(text)}
+      {RULES.map(rule)}
+      <h3>{t.projects.groups.data}</h3>
+      {GROUPS.data.map(text)}
       <div className="actions">
         {update.isSuccess && !changed && (
           <span className="muted" role="status">

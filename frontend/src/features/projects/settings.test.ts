@@ -58,3 +58,24 @@ test("only what changed is sent, in the server's types", () => {
 test("what is no number is left for the server to refuse", () => {
   expect(changesOf(PROJECT, { ...formOf(PROJECT), overlap: "two" })).toEqual({ overlap: "two" });
 });
+
+test("a rule that is emptied is switched off, and the others are not sent", () => {
+  const quality = {
+    minimum_seconds: {},
+    gold_accuracy: 0.7,
+    self_consistency: null,
+    fast_share: null,
+    window: 20,
+    least: 5,
+    review_below: 0.5,
+    stop_agreement: null,
+    stop_answers: 2,
+  };
+  const project = { ...PROJECT, quality };
+  const form = formOf(project);
+  expect(form.rules.self_consistency).toBe("");
+  const rules = { ...form.rules, gold_accuracy: "", fast_share: "0.3" };
+  expect(changesOf(project, { ...form, rules })).toEqual({
+    quality: { gold_accuracy: null, fast_share: 0.3 },
+  });
+});

@@ -1,6 +1,5 @@
 /** Items that several people ranked: those on which they differ most come first. */
 import { useState } from "react";
-import { Link } from "react-router";
 import { type ItemOrder, useItemAgreement } from "../../api/quality";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { number, percent } from "../../components/format";
@@ -53,9 +52,7 @@ export function Items({ slug, measuredAt }: { slug: string; measuredAt: string |
               {rows.map((row) => (
                 <tr key={row.rollout_set}>
                   <th scope="row">
-                    <Link to={`/p/${slug}/items/${row.rollout_set}`}>
-                      <bdi>{spelledOut(row.prompt.last_message)}</bdi>
-                    </Link>
+                    <bdi>{spelledOut(row.prompt.last_message)}</bdi>
                     {row.ambiguous && <Badge tone="bad">{t.quality.ambiguous}</Badge>}
                   </th>
                   <td className="num">{number(row.rankings)}</td>

@@ -8,6 +8,7 @@ import { Intervals } from "../../components/Interval";
 import { Badge } from "../../components/Status";
 import { t } from "../../texts";
 import { Items } from "./Items";
+import { Standings } from "./Standings";
 
 export function QualityPage() {
   const { slug = "" } = useParams();
@@ -35,6 +36,7 @@ export function QualityPage() {
       {measure.error && <ErrorNotice error={measure.error} />}
       {data?.error && <p className="notice notice-bad">{data.error}</p>}
       {data && data.agreement === null && !data.measuring && <p className="empty">{t.quality.empty}</p>}
+      <Standings slug={slug} />
       {data?.agreement && (
         <>
           <Project numbers={data.agreement} />

@@ -1,3 +1,4 @@
+export { CasePage } from "./CasePage";
 export { QualityPage } from "./QualityPage";
 export { ReviewPage } from "./ReviewPage";
 export { StatisticsPage } from "./StatisticsPage";

@@ -58,6 +58,27 @@ export const base = {
     forbidden: "Your role does not open this page.",
   },
 
+  tour: {
+    at: (step: number, all: number) => `Step ${step} of ${all}`,
+    next: "Next",
+    back: "Back",
+    done: "Start",
+    steps: [
+      {
+        title: "Read the guideline",
+        text: "Each project says what is good in it. Its guideline is one press away, here and beside every task.",
+      },
+      {
+        title: "Rank by hand or by keys",
+        text: "Drag responses into order, or press a response's number and then its place. = ties, 0 marks one as unacceptable, Enter hands in, ? shows all keys.",
+      },
+      {
+        title: "Nothing is lost",
+        text: "Drafts are kept while you work, here and on the server. You can undo, skip with a reason, and edit your answers later.",
+      },
+    ],
+  },
+
   signIn: {
     title: "Sign in",
     username: "User name",

@@ -1,4 +1,11 @@
 /** Agreement, reliability, review and statistics. */
+const REASONS: Record<string, string> = {
+  gold_accuracy: "known items were ordered otherwise",
+  self_consistency: "the same items were ordered differently the second time",
+  fast_share: "many answers came faster than one can read",
+  asked: "a person decided so",
+};
+
 export const quality = {
   quality: {
     title: "Agreement and labelers",
@@ -63,9 +70,60 @@ export const quality = {
 
   review: {
     title: "Review",
-    explain: "Tasks that were halted, because enough people skipped or flagged them.",
-    empty: "Nothing waits for review. Tasks come here when people skip or flag them.",
-    reopen: "Back into the queue",
-    close: "Close it",
+    all: "All items under review",
+    one: "Item under review",
+    explain:
+      "Items come here when people skip or flag them, when those who ranked them do not agree, or when their majorities go in a circle.",
+    empty: "Nothing is in this state.",
+    state: "State",
+    states: {
+      open: "waiting",
+      settled: "settled",
+      reopened: "asked again",
+      discarded: "discarded",
+      left: "left as it is",
+    },
+    why: { skips: "skipped", flags: "flagged", disagreement: "disagreement", cycle: "goes in a circle" },
+    agree: (share: string) => `${share} of pairs ordered alike`,
+    noPairs: "No two people decide the same pair.",
+    closed: (state: string, by: string, at: string) => `${state} by ${by}, ${at}.`,
+    bad: "✕",
+    merged: "All of them merged",
+    skips: "Skips",
+    settle: "Decide",
+    outcomes: {
+      merged: "The merged ranking counts",
+      ranking: "My own ranking counts",
+      reopen: "Ask more labelers",
+      discard: "No answer to this counts",
+      leave: "Leave the answers as they are",
+    },
+    places: "My ranking",
+    slots: "How many more labelers",
+    reason: "Why",
+    decide: "Decide",
+  },
+
+  gold: {
+    title: "Gold items",
+    explain: "Items of known order. Each labeler gets each of them once, unmarked, and is scored by pairs.",
+    empty: "None yet. Open a good ranking and make its order gold.",
+    retire: "Retire",
+    retired: "retired",
+    make: "Make this order gold",
+    made: "This order is gold now.",
+  },
+
+  standing: {
+    title: "Warned and paused",
+    states: { good: "in good standing", warned: "warned", paused: "paused" },
+    reason: (name: string) => REASONS[name] ?? name.replaceAll("_", " "),
+    pause: (name: string) => `Pause ${name}`,
+    lift: (name: string) => `Let ${name} go on`,
+    pauseHelp: "They get nothing more to do. What they hold can be finished.",
+    liftHelp: "Their work up to now counts against them no more.",
+    youWarned: (why: string) =>
+      `Please take more care: ${why}. Read the guideline again; if it goes on, your work here is paused.`,
+    youPaused: (why: string) => `Your work here is paused: ${why}. Talk to whoever runs the project.`,
   },
 } as const;

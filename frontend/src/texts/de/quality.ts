@@ -1,0 +1,137 @@
+/** Übereinstimmung, Verlässlichkeit, Prüfung und Statistik. */
+
+const REASONS: Record<string, string> = {
+  gold_accuracy: "bekannte Aufgaben wurden anders geordnet",
+  self_consistency: "dieselben Aufgaben wurden beim zweiten Mal anders geordnet",
+  fast_share: "viele Antworten kamen schneller, als man lesen kann",
+  asked: "jemand hat so entschieden",
+};
+
+export const quality = {
+  quality: {
+    title: "Übereinstimmung",
+    measure: "Jetzt messen",
+    measuring: "Misst…",
+    measured: (date: string) => `Gemessen ${date}`,
+    outdated: "seither kamen Antworten",
+    empty: "Noch nichts gemessen. Messen Sie, sobald zwei Personen dieselben Antworten geordnet haben.",
+    agreement: "Wie weit man übereinstimmt",
+    items: "Von zweien oder mehr geordnet",
+    decided: "Paare, über die zwei entscheiden",
+    pairwise: "Gleich geordnete Paare",
+    tau: "Kendalls Tau-b",
+    alpha: "Krippendorffs Alpha",
+    help: "Raten stimmt bei der Hälfte der Paare überein: 50 %, Tau 0, Alpha 0. Balken sind 95-%-Intervalle.",
+    undefined: (why: string) => `nicht bestimmt: ${why}`,
+    labelers: "Bewertende",
+    reliabilityHelp:
+      "Erwarteter Anteil der Paare, die jemand so ordnet wie die Güte der Antworten. 50 % ist Raten; wo der Balken darüber liegt, weiß man es noch nicht.",
+    finding: "Befund",
+    findings: {
+      reads: "liest sorgfältig",
+      unsure: "noch nicht zu sagen",
+      guesses: "nahe am Raten",
+      reverses: "ordnet andersherum",
+    },
+    rankings: "Rangfolgen",
+    withOthers: "Stimmt mit anderen überein",
+    position: "Bevorzugt, was vorn steht",
+    weight: "Gewicht im Training",
+    imported: (origin: string) => (origin === "" ? "importiert" : `importiert: ${origin}`),
+    byItem: "Aufgaben",
+    orders: {
+      agreement: "am wenigsten einig zuerst",
+      ambiguous: "nur Kreise",
+      newest: "neueste zuerst",
+    },
+    noItems: "Keine solchen Aufgaben.",
+    ambiguous: "Mehrheiten drehen sich im Kreis",
+  },
+
+  statistics: {
+    title: "Statistik",
+    total: "Die letzten 90 Tage",
+    usable: "Brauchbare Vergleiche",
+    usableHelp:
+      "Ein brauchbarer Vergleich ist ein Paar von Antworten, über dessen Reihenfolge jemand entschieden hat. Letzte 90 Tage.",
+    minutesEach: "Arbeitsminuten je Vergleich",
+    costEach: "Kosten je Vergleich",
+    byLabeler: "Nach Person",
+    late: "Verspätet",
+    minutes: "Arbeitsminuten",
+    queue: "Warteschlange",
+    freeSlots: "Freie Plätze",
+    heldSlots: "Belegte Plätze",
+    closed: "Geschlossen",
+    staleness: "Wie alt ist, was geordnet wird?",
+    stalenessHelp: "Rangfolgen zu Rollouts eines alten Modells sagen wenig über das neue.",
+    source: "Geschrieben von",
+    behind: "Fassungen zurück",
+    age: "Tage alt",
+    answers: "Antworten",
+    hoursToAnswer: "Stunden bis zur Rangfolge",
+    answersADay: "Antworten am Tag",
+    usableADay: "Brauchbare Vergleiche am Tag",
+  },
+
+  review: {
+    title: "Prüfung",
+    all: "Alle Aufgaben in Prüfung",
+    one: "Aufgabe in Prüfung",
+    explain:
+      "Hierher kommen Aufgaben, die übersprungen oder gemeldet wurden, über die man sich nicht einig ist oder deren Mehrheiten sich im Kreis drehen.",
+    empty: "Nichts in diesem Stand.",
+    state: "Stand",
+    states: {
+      open: "wartet",
+      settled: "entschieden",
+      reopened: "noch einmal gefragt",
+      discarded: "verworfen",
+      left: "so gelassen",
+    },
+    why: { skips: "übersprungen", flags: "gemeldet", disagreement: "uneinig", cycle: "dreht sich im Kreis" },
+    agree: (share: string) => `${share} der Paare gleich geordnet`,
+    noPairs: "Keine zwei Personen entscheiden über dasselbe Paar.",
+    closed: (state: string, by: string, at: string) => `${state} von ${by}, ${at}.`,
+    bad: "✕",
+    merged: "Alle zusammengeführt",
+    skips: "Übersprungen",
+    settle: "Entscheiden",
+    outcomes: {
+      merged: "Die zusammengeführte Rangfolge zählt",
+      ranking: "Meine eigene Rangfolge zählt",
+      reopen: "Weitere Personen fragen",
+      discard: "Keine Antwort hierzu zählt",
+      leave: "Die Antworten lassen, wie sie sind",
+    },
+    places: "Meine Rangfolge",
+    slots: "Wie viele weitere Personen",
+    reason: "Warum",
+    decide: "Entscheiden",
+  },
+
+  gold: {
+    title: "Goldaufgaben",
+    explain:
+      "Aufgaben mit bekannter Reihenfolge. Jede Person bekommt jede davon einmal, ohne Kennzeichen, und wird nach Paaren bewertet.",
+    empty: "Noch keine. Öffnen Sie eine gute Rangfolge und machen Sie sie zu Gold.",
+    retire: "Zurückziehen",
+    retired: "zurückgezogen",
+    make: "Diese Reihenfolge zu Gold machen",
+    made: "Diese Reihenfolge ist jetzt Gold.",
+  },
+
+  standing: {
+    title: "Gewarnt und pausiert",
+    states: { good: "in Ordnung", warned: "gewarnt", paused: "pausiert" },
+    reason: (name: string) => REASONS[name] ?? name.replaceAll("_", " "),
+    pause: (name: string) => `${name} pausieren`,
+    lift: (name: string) => `${name} weitermachen lassen`,
+    pauseHelp: "Diese Person bekommt nichts Neues. Was sie in Arbeit hat, kann sie abschließen.",
+    liftHelp: "Die Arbeit bis jetzt zählt nicht mehr gegen diese Person.",
+    youWarned: (why: string) =>
+      `Bitte sorgfältiger arbeiten: ${why}. Lesen Sie die Richtlinie noch einmal; geht es so weiter, wird Ihre Arbeit hier pausiert.`,
+    youPaused: (why: string) =>
+      `Ihre Arbeit hier ist pausiert: ${why}. Sprechen Sie mit denen, die das Projekt leiten.`,
+  },
+} as const;
