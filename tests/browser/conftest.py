@@ -61,7 +61,9 @@ class Stage:
         self.environment = environment
         self.api = Api(address)
 
-    def project(self, slug: str, *, questions: list[str], demonstrations: bool = False, **settings: Any) -> str:
+    def project(
+        self, slug: str, *, questions: list[str], demonstrations: bool = False, texts: str = "plain", **settings: Any
+    ) -> str:
         """Makes a project with the cast in it; its questions are ranked, or written where `demonstrations`."""
         self.api("POST", "projects", {"slug": slug, "name": slug.title(), "k": 4, "random_share": 0, **settings})
         for username, role in CAST.items():
@@ -71,7 +73,7 @@ class Stage:
             body = {"prompts": prompts, "open_demonstrations": demonstrations}
             self.api("POST", f"projects/{slug}/prompts", body)
         if prompts and not demonstrations:
-            self.program("-m", "tests.browser.stage", slug)
+            self.program("-m", "tests.browser.stage", slug, texts)
         return slug
 
     def answers(self, slug: str) -> list[dict[str, Any]]:
@@ -167,13 +169,16 @@ def sign_in(stage: Stage, browser: Browser) -> Iterator[Callable[[str], Page]]:
     problems: list[str] = []
 
     def arrive(username: str) -> Page:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=stage.address)
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900}, base_url=stage.address, locale="en-GB", timezone_id="UTC"
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if "Content Security" in line.text else None)
         page.goto("/")
+        page.evaluate("localStorage.setItem('rankloop.tour', 'seen')")
         page.get_by_label("User name").fill(username)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()

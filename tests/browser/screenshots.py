@@ -22,7 +22,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from demo import seeding
 from demo.seeding import PASSWORD
-from tests.browser.conftest import FLAGS, ROOT, Api, Stage
+from tests.browser.conftest import FLAGS, ROOT, Stage
+from tests.browser.stage import press_through
 from tests.services import free_port
 
 SIZES = {"wide": (1440, 900), "medium": (1024, 768), "phone": (390, 844)}
@@ -155,17 +156,8 @@ def garden(stage: Stage) -> None:
     prompts = [{"messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": q}]} for q in QUESTIONS]
     stage.api("POST", f"projects/{GARDEN}/prompts", {"prompts": prompts, "open_demonstrations": True})
     stage.program("-m", "tests.browser.stage", GARDEN, "rich")
-    nora = Api(stage.address)
-    nora.token = nora("POST", "auth/token", {"username": "nora", "password": PASSWORD})["token"]
     for _ in range(2):
-        lease = nora("POST", f"projects/{GARDEN}/next", {"kinds": ["ranking"]})
-        ids = [response["id"] for response in lease["task"]["responses"]]
-        body = {
-            "idempotency_key": lease["token"],
-            "ranks": {one: k + 1 for k, one in enumerate(ids)},
-            "unacceptable": [],
-        }
-        nora("POST", f"leases/{lease['token']}/ranking", {**body, "likert": {}, "flags": {}, "active_ms": 42_000})
+        press_through(stage, GARDEN, "nora")
 
 
 def photograph(chromium: Browser, stage: Stage, wanted: list[Screen]) -> None:

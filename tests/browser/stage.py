@@ -3,6 +3,7 @@
 import os
 import sys
 import uuid
+from typing import Any
 
 import django
 
@@ -37,6 +38,19 @@ print(compost(1.2, 3))  # 180.0
 ```""",
     "Just buy a lot of it. More compost has never hurt anybody, and [this shop](https://example.org) sells it.",
 )
+
+
+def press_through(stage: Any, slug: str, labeler: str) -> str:
+    """Rank the next task in the order shown, over the API; the answer's id."""
+    admin = stage.api.token
+    stage.api.sign_in(labeler)
+    lease = stage.api("POST", f"projects/{slug}/next", {"kinds": ["ranking"]})
+    ids = [response["id"] for response in lease["task"]["responses"]]
+    ranks = {one: place + 1 for place, one in enumerate(ids)}
+    body = {"idempotency_key": lease["token"], "ranks": ranks, "unacceptable": [], "likert": {}, "flags": {}}
+    answer = stage.api("POST", f"leases/{lease['token']}/ranking", {**body, "active_ms": 42_000})
+    stage.api.token = admin
+    return answer["id"]
 
 
 def main(slug: str, texts: str = "plain") -> None:

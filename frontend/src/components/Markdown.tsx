@@ -32,6 +32,9 @@ const components: Components = {
   ),
   p: ({ children }) => <p dir="auto">{children}</p>,
   li: ({ children }) => <li dir="auto">{children}</li>,
+  // Long lines scroll, which the keyboard must reach.
+  // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling area needs the keyboard
+  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
   table: ({ children }) => (
     <div className="scroll-x">
       <table>{children}</table>

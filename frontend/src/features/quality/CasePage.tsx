@@ -83,7 +83,7 @@ export function CasePage() {
 }
 
 function reasonOf(reason: string): string {
-  return t.skip.reasons[reason as keyof typeof t.skip.reasons] ?? spelledOut(reason);
+  return (t.skip.reasons as Readonly<Record<string, string>>)[reason] ?? spelledOut(reason);
 }
 
 /** Who put which response where. */
