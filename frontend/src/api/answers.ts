@@ -58,7 +58,6 @@ export function asTask(answer: AnswerWithTexts): Lease {
       settings: answer.settings,
     },
     draft: asDraft(answer),
-    notice: null,
   };
 }
 

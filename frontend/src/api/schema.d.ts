@@ -155,6 +155,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gold/{gold_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Hand it out no more. What was scored by it stays. */
+        post: operations["gold_retire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -398,7 +415,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The projects that you belong to; an admin belongs to all. */
+        /** @description The projects that you belong to; an admin belongs to all. `archived=1` lists archived ones instead. */
         get: operations["projects_list"];
         put?: never;
         post: operations["projects_create"];
@@ -470,6 +487,24 @@ export interface paths {
         get: operations["agreement_labelers_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/anchors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items that are ranked again beside each round's new ones. */
+        get: operations["anchors_list"];
+        put?: never;
+        /** @description Make anchors of ranking tasks' items, or end that. Without any, the first round to want some draws them. */
+        post: operations["anchors_set"];
         delete?: never;
         options?: never;
         head?: never;
@@ -568,10 +603,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description JSONL of the records that training reads; import takes it back. */
+        /** @description Annotations as lines of a format; with `package`, a zip of files by split, a card and a manifest. */
         get: operations["projects_export_retrieve"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/gold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items of known order, newest first. Labelers never see this. */
+        get: operations["gold_list"];
+        put?: never;
+        /** @description Give a ranking task's responses a known order. From then on each labeler gets it once, silently. */
+        post: operations["gold_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -698,6 +751,40 @@ export interface paths {
         patch: operations["projects_members_partial_update"];
         trace?: never;
     };
+    "/api/v1/projects/{slug}/members/{user_id}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description End a member's pause or warning. Work before this counts against them no more. */
+        post: operations["member_lift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/members/{user_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Hand this member nothing more. What they hold can be finished. */
+        post: operations["member_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/next": {
         parameters: {
             query?: never;
@@ -707,8 +794,29 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description The labeler's unfinished task, or the next one; 204 where nothing waits. */
+        /**
+         * @description The labeler's unfinished task, or the next one; 204 where nothing waits.
+         *
+         *     `notice` tells of a warning. Who is paused gets 403 `membership_paused` once nothing is unfinished.
+         */
         post: operations["next_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/priorities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Order open tasks by how much their ranking would tell: each by its most telling signal's quantile. */
+        post: operations["priorities_set"];
         delete?: never;
         options?: never;
         head?: never;
@@ -743,6 +851,23 @@ export interface paths {
         put?: never;
         /** @description Add conversations that wait for a reply. One that is there already is not stored twice. */
         post: operations["projects_prompts_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Items that wait for a reviewer, newest first; closed ones with `state`. */
+        get: operations["review_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -802,6 +927,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Your own: whether you were warned or paused, and by which rules. */
+        get: operations["standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/statistics": {
         parameters: {
             query?: never;
@@ -829,7 +971,25 @@ export interface paths {
         /** @description The queue and what became of it, newest first. */
         get: operations["tasks_list"];
         put?: never;
-        post?: never;
+        /** @description Have responses of any models ranked, or two of them compared blind. The same item opens one task only. */
+        post: operations["projects_tasks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["webhooks_list"];
+        put?: never;
+        /** @description Be told of events from now on. The secret is shown this once; it signs as Standard Webhooks say. */
+        post: operations["webhooks_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -864,6 +1024,24 @@ export interface paths {
         put?: never;
         /** @description Stop a reply; what is written of it stays. */
         post: operations["replies_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The item, everybody's answers and skips, and the labelers' rankings merged. */
+        get: operations["review_detail"];
+        put?: never;
+        /** @description Close the case: by `ranking` or the `merged` one, which count from then on; `reopen`, `discard`, `leave`. */
+        post: operations["review_settle"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1021,6 +1199,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run_id}/output.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What the run made, as a zip file: a checkpoint, rollouts, or an exported classifier with its model card. */
+        get: operations["runs_output.zip_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run_id}/report": {
         parameters: {
             query?: never;
@@ -1139,48 +1334,105 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: operations["webhooks_delete"];
+        options?: never;
+        head?: never;
+        patch: operations["webhooks_change"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What was sent or waits to be, newest first. */
+        get: operations["deliveries_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Try what has failed again. */
+        post: operations["webhooks_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         AdvanceRequest: {
+            /** @description options of the step's run over their defaults */
+            config?: unknown;
+            seed?: number | null;
             /**
              * @description false at a gate: back to collecting
              * @default true
              */
             accept: boolean;
-            /** @description options of the step's run over their defaults */
-            config?: unknown;
-            seed?: number | null;
         };
         Agreement: {
-            agreement: components["schemas"]["AgreementNumbers"] | null;
-            /** @description items ranked again beside a later run's */
-            anchors: components["schemas"]["AnchorDrift"][] | null;
-            /** @description whether no answer has come since */
-            current: boolean;
-            /** @description why the last measurement failed; empty: it did not */
-            error: string;
-            /** @description answers to gold items, against their known order */
-            gold: components["schemas"]["Share"] | null;
             /**
              * Format: date-time
              * @description null: nothing has been measured yet
              */
             measured_at: string | null;
+            /** @description whether no answer has come since */
+            current: boolean;
             /** @description whether another measurement waits or is at work */
             measuring: boolean;
+            /** @description why the last measurement failed; empty: it did not */
+            error: string;
+            agreement: components["schemas"]["AgreementNumbers"] | null;
             reliability: components["schemas"]["Reliability"] | null;
+            /** @description answers to gold items, against their known order */
+            gold: components["schemas"]["Share"] | null;
             /** @description answers to blind repeats, against the labeler's first answer */
             self_consistency: components["schemas"]["Share"] | null;
+            /** @description items ranked again beside a later run's */
+            anchors: components["schemas"]["AnchorDrift"][] | null;
         };
         AgreementNumbers: {
+            /** @description rollout sets that two or more people ranked */
+            items: number;
             /** @description pairs of responses that two people order the same way */
             agreeing_pairs: number;
             /** @description pairs of responses that two people both order */
             decided_pairs: number;
-            /** @description rollout sets that two or more people ranked */
-            items: number;
+            /**
+             * Format: double
+             * @description agreeing pairs / decided pairs, 0 to 1; two who guess agree on 0.5
+             */
+            pairwise_agreement: number | null;
+            /** @description 95 %, by bootstrap over items */
+            pairwise_agreement_interval: number[] | null;
             /**
              * Format: double
              * @description mean over pairs of people who ranked the same item, -1 to 1; 0 is chance
@@ -1191,13 +1443,6 @@ export interface components {
              * @description ordinal, over places; 1 is full agreement, 0 is chance
              */
             krippendorff_alpha: number | null;
-            /**
-             * Format: double
-             * @description agreeing pairs / decided pairs, 0 to 1; two who guess agree on 0.5
-             */
-            pairwise_agreement: number | null;
-            /** @description 95 %, by bootstrap over items */
-            pairwise_agreement_interval: number[] | null;
             /** @description why, by the name of each number that is null */
             reasons: {
                 [key: string]: string;
@@ -1205,63 +1450,51 @@ export interface components {
         };
         Alternative: {
             id: number;
+            text: string;
             /** Format: double */
             probability: number;
-            text: string;
         };
         Anchor: {
-            /** Format: date-time */
-            anchored_at: string;
             /** Format: uuid */
             id: string;
             prompt: components["schemas"]["AnswerPrompt"];
             /** Format: uuid */
             run: string | null;
+            /** Format: date-time */
+            anchored_at: string;
         };
         AnchorDrift: {
-            answers: number;
-            /** Format: date-time */
-            first_answer_at: string;
-            items: number;
-            /** @description with other labelers' earlier answers */
-            others: components["schemas"]["Share"];
-            /** @description with the same labeler's earlier answers; below the self-consistency, people have changed */
-            own: components["schemas"]["Share"];
             /**
              * Format: uuid
              * @description whose rollouts the anchors accompanied
              */
             run: string;
+            /** Format: date-time */
+            first_answer_at: string;
+            items: number;
+            answers: number;
+            /** @description with the same labeler's earlier answers; below the self-consistency, people have changed */
+            own: components["schemas"]["Share"];
+            /** @description with other labelers' earlier answers */
+            others: components["schemas"]["Share"];
         };
         AnchorsChangeRequest: {
-            anchored?: boolean;
             tasks: string[];
+            anchored?: boolean;
         };
         AnchorsSet: {
             items: number;
         };
         Answer: {
-            active_ms: number | null;
-            confidence: number | null;
-            /** Format: date-time */
-            created_at: string;
-            edit_distance: number | null;
-            flags: {
-                [key: string]: string[];
-            };
-            guideline_version: number | null;
             /** Format: uuid */
             id: string;
             kind: components["schemas"]["TaskKindEnum"];
-            labeler: string | null;
+            /** Format: uuid */
+            task: string | null;
+            /** Format: date-time */
+            created_at: string;
             late: boolean;
-            likert: {
-                [key: string]: number;
-            };
-            newest: boolean;
-            order_shown: string[];
-            origin: string;
-            prompt: components["schemas"]["AnswerPrompt"];
+            revision: number;
             /**
              * @description null: not for those who label
              *
@@ -1272,23 +1505,35 @@ export interface components {
              *     * `review` - review
              */
             purpose: (components["schemas"]["AnswerPurposeEnum"] | components["schemas"]["NullEnum"]) | null;
+            too_fast: boolean;
+            labeler: string | null;
+            origin: string;
+            prompt: components["schemas"]["AnswerPrompt"];
+            guideline_version: number | null;
+            order_shown: string[];
             ranks: {
                 [key: string]: number | null;
             };
-            rationale: string;
-            reply: components["schemas"]["Message"][] | null;
-            revision: number;
-            /** Format: uuid */
-            task: string | null;
-            too_fast: boolean;
             unacceptable: string[];
+            likert: {
+                [key: string]: number;
+            };
+            flags: {
+                [key: string]: string[];
+            };
+            reply: components["schemas"]["Message"][] | null;
+            edit_distance: number | null;
+            rationale: string;
+            confidence: number | null;
+            active_ms: number | null;
+            newest: boolean;
         };
         AnswerCounts: {
-            comparisons: number;
-            demonstrations: number;
-            imported: number;
-            late: number;
             rankings: number;
+            demonstrations: number;
+            comparisons: number;
+            late: number;
+            imported: number;
         };
         AnswerPrompt: {
             /** Format: uuid */
@@ -1305,28 +1550,15 @@ export interface components {
          */
         AnswerPurposeEnum: "ordinary" | "gold" | "repeat" | "anchor" | "review";
         AnswerWithTexts: {
-            active_ms: number | null;
-            confidence: number | null;
-            /** Format: date-time */
-            created_at: string;
-            edit_distance: number | null;
-            flags: {
-                [key: string]: string[];
-            };
-            guideline_version: number | null;
             /** Format: uuid */
             id: string;
             kind: components["schemas"]["TaskKindEnum"];
-            labeler: string | null;
+            /** Format: uuid */
+            task: string | null;
+            /** Format: date-time */
+            created_at: string;
             late: boolean;
-            likert: {
-                [key: string]: number;
-            };
-            messages: components["schemas"]["Message"][];
-            newest: boolean;
-            order_shown: string[];
-            origin: string;
-            prompt: components["schemas"]["AnswerPrompt"];
+            revision: number;
             /**
              * @description null: not for those who label
              *
@@ -1337,89 +1569,102 @@ export interface components {
              *     * `review` - review
              */
             purpose: (components["schemas"]["AnswerPurposeEnum"] | components["schemas"]["NullEnum"]) | null;
+            too_fast: boolean;
+            labeler: string | null;
+            origin: string;
+            prompt: components["schemas"]["AnswerPrompt"];
+            guideline_version: number | null;
+            order_shown: string[];
             ranks: {
                 [key: string]: number | null;
             };
-            rationale: string;
-            reply: components["schemas"]["Message"][] | null;
-            responses: components["schemas"]["ShownResponse"][];
-            revision: number;
-            settings: components["schemas"]["Rules"];
-            /** Format: uuid */
-            task: string | null;
-            too_fast: boolean;
             unacceptable: string[];
+            likert: {
+                [key: string]: number;
+            };
+            flags: {
+                [key: string]: string[];
+            };
+            reply: components["schemas"]["Message"][] | null;
+            edit_distance: number | null;
+            rationale: string;
+            confidence: number | null;
+            active_ms: number | null;
+            newest: boolean;
+            messages: components["schemas"]["Message"][];
+            responses: components["schemas"]["ShownResponse"][];
+            settings: components["schemas"]["Rules"];
         };
         AuditEntry: {
-            action: string;
             actor: string | null;
+            action: string;
+            subject: string;
+            details: unknown;
             /** Format: date-time */
             created_at: string;
-            details: unknown;
-            subject: string;
         };
         /** @enum {unknown} */
         BlankEnum: "";
         Case: {
+            /** Format: uuid */
+            id: string;
+            why: components["schemas"]["WhyEnum"];
+            state: components["schemas"]["CaseStateEnum"];
             /** Format: double */
             agreement: number | null;
+            task: components["schemas"]["CaseTask"];
+            /** Format: date-time */
+            opened_at: string;
             /** Format: date-time */
             closed_at: string | null;
             closed_by: string | null;
-            /** Format: uuid */
-            id: string;
-            /** Format: date-time */
-            opened_at: string;
             reason: string;
             /**
              * Format: uuid
              * @description the answer that counts
              */
             settlement: string | null;
-            state: components["schemas"]["CaseStateEnum"];
-            task: components["schemas"]["CaseTask"];
-            why: components["schemas"]["WhyEnum"];
         };
         CaseDetail: {
+            /** Format: uuid */
+            id: string;
+            why: components["schemas"]["WhyEnum"];
+            state: components["schemas"]["CaseStateEnum"];
             /** Format: double */
             agreement: number | null;
-            answers: components["schemas"]["Answer"][];
+            task: components["schemas"]["CaseTask"];
+            /** Format: date-time */
+            opened_at: string;
             /** Format: date-time */
             closed_at: string | null;
             closed_by: string | null;
-            cycle: boolean;
-            /** Format: uuid */
-            id: string;
-            merged: components["schemas"]["Merged"] | null;
-            messages: components["schemas"]["Message"][];
-            /** Format: date-time */
-            opened_at: string;
             reason: string;
-            responses: components["schemas"]["CaseResponse"][];
-            settings: components["schemas"]["Rules"];
             /**
              * Format: uuid
              * @description the answer that counts
              */
             settlement: string | null;
+            cycle: boolean;
+            merged: components["schemas"]["Merged"] | null;
+            messages: components["schemas"]["Message"][];
+            responses: components["schemas"]["CaseResponse"][];
+            answers: components["schemas"]["Answer"][];
             skips: components["schemas"]["CaseSkip"][];
-            state: components["schemas"]["CaseStateEnum"];
-            task: components["schemas"]["CaseTask"];
-            why: components["schemas"]["WhyEnum"];
+            settings: components["schemas"]["Rules"];
         };
         CaseResponse: {
             /** Format: uuid */
             id: string;
-            source: string;
             text: string;
             tokens: number | null;
+            source: string;
         };
         CaseSkip: {
+            labeler: string;
+            reason: string;
             comment: string;
             /** Format: date-time */
             created_at: string;
-            labeler: string;
-            reason: string;
         };
         /**
          * @description * `open` - open
@@ -1434,21 +1679,21 @@ export interface components {
             /** Format: uuid */
             id: string;
             kind: components["schemas"]["TaskKindEnum"];
-            prompt: components["schemas"]["AnswerPrompt"];
             purpose: components["schemas"]["PurposeEnum"];
             state: components["schemas"]["TaskStateEnum"];
+            prompt: components["schemas"]["AnswerPrompt"];
         };
         Checkpoint: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            kind: components["schemas"]["CheckpointKindEnum"];
-            manifest_sha256: string;
             name: string;
-            parents: string[];
+            kind: components["schemas"]["CheckpointKindEnum"];
             /** Format: uuid */
             run: string;
+            manifest_sha256: string;
+            /** Format: date-time */
+            created_at: string;
+            parents: string[];
         };
         /**
          * @description * `base` - base
@@ -1466,14 +1711,16 @@ export interface components {
             results: components["schemas"]["Checkpoint"][];
         };
         CleaningRequest: {
+            /** @description leave out prompts nearly like one that is there */
+            near_duplicates?: boolean;
             /** @description ISO 639-1; empty takes all */
             languages?: string[];
             /** @description of what the person asks; 0: no limit */
             least_characters?: number;
             /** @description of what the person asks; 0: no limit */
             most_characters?: number;
-            /** @description leave out prompts nearly like one that is there */
-            near_duplicates?: boolean;
+            /** @description leave out what is hardly text: repeated or without words */
+            quality?: boolean;
             /**
              * @description emails, phones, cards, keys; empty: not looked for
              *
@@ -1483,8 +1730,6 @@ export interface components {
              *     * `refuse` - refuse
              */
             pii?: components["schemas"]["PiiEnum"] | components["schemas"]["BlankEnum"];
-            /** @description leave out what is hardly text: repeated or without words */
-            quality?: boolean;
             /** @description leave out what has a word of the project's list */
             toxicity?: boolean;
         };
@@ -1493,45 +1738,53 @@ export interface components {
             opened: number;
         };
         ComparisonRequestRequest: {
+            idempotency_key: string;
+            rationale?: string;
+            confidence?: number;
             active_ms?: number;
             /** @description a response's id, tie or both_bad */
             choice: string;
-            confidence?: number;
-            flags?: {
-                [key: string]: string[];
-            };
-            idempotency_key: string;
             likert?: {
                 [key: string]: number;
             };
-            rationale?: string;
+            flags?: {
+                [key: string]: string[];
+            };
         };
         Corpus: {
-            bytes: number;
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             name: string;
+            bytes: number;
             sha256: string;
+            /** Format: date-time */
+            created_at: string;
         };
         CredentialsRequest: {
-            password: string;
             username: string;
+            password: string;
         };
         DayThroughput: {
+            rankings: number;
+            demonstrations: number;
+            /** @description answers that compare two policies */
+            comparisons: number;
+            /** @description of these, came after the slot had gone to somebody else */
+            late_answers: number;
+            /** @description of all revisions, without a time */
+            untimed_answers: number;
             /**
              * Format: double
              * @description pauses left out; all revisions
              */
             active_minutes: number;
+            /** @description pairs of responses whose order an answer decides */
+            usable_comparisons: number;
             /**
              * Format: double
              * @description null: nothing was timed
              */
             active_minutes_per_usable_comparison: number | null;
-            /** @description answers that compare two policies */
-            comparisons: number;
             /**
              * Format: double
              * @description in the unit of the project's hourly rate; null: no rate, or nothing timed
@@ -1542,29 +1795,21 @@ export interface components {
              * @description UTC
              */
             day: string;
-            demonstrations: number;
-            /** @description of these, came after the slot had gone to somebody else */
-            late_answers: number;
-            rankings: number;
-            /** @description of all revisions, without a time */
-            untimed_answers: number;
-            /** @description pairs of responses whose order an answer decides */
-            usable_comparisons: number;
         };
         Delivery: {
+            /** Format: uuid */
+            event: string;
+            kind: string;
+            state: components["schemas"]["DeliveryStateEnum"];
             attempts: number;
+            status: number | null;
+            error: string;
+            /** Format: date-time */
+            next_at: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
             ended_at: string | null;
-            error: string;
-            /** Format: uuid */
-            event: string;
-            kind: string;
-            /** Format: date-time */
-            next_at: string | null;
-            state: components["schemas"]["DeliveryStateEnum"];
-            status: number | null;
         };
         /**
          * @description * `pending` - pending
@@ -1574,35 +1819,35 @@ export interface components {
          */
         DeliveryStateEnum: "pending" | "delivered" | "failed";
         DemonstrationRequestRequest: {
-            active_ms?: number;
-            confidence?: number;
-            confirm_same_as_draft?: boolean;
             idempotency_key: string;
-            messages?: components["schemas"]["MessageRequest"][];
             rationale?: string;
+            confidence?: number;
+            active_ms?: number;
             text?: string;
+            messages?: components["schemas"]["MessageRequest"][];
+            confirm_same_as_draft?: boolean;
         };
         DraftRequestRequest: {
             body: unknown;
         };
         DraftSaved: {
             /** Format: date-time */
-            expires_at: string | null;
-            /** Format: date-time */
             saved_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
         };
         Edge: {
             from: string;
-            role: string;
             to: string;
+            role: string;
         };
         Event: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             kind: string;
             payload: unknown;
+            /** Format: date-time */
+            created_at: string;
         };
         /**
          * @description * `reads` - reads
@@ -1621,37 +1866,37 @@ export interface components {
          */
         FinishReasonEnum: "stop" | "length" | "cancelled";
         GoldItem: {
-            /** Format: date-time */
-            created_at: string;
-            created_by: string | null;
             /** Format: uuid */
             id: string;
+            /** Format: uuid */
+            task: string;
             kind: components["schemas"]["TaskKindEnum"];
             prompt: components["schemas"]["AnswerPrompt"];
             ranks: {
                 [key: string]: number;
             };
             reason: string;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
             /** Format: date-time */
             retired_at: string | null;
-            /** Format: uuid */
-            task: string;
         };
         Guideline: {
+            version: number;
+            text: string;
             /** Format: date-time */
             readonly created_at: string;
-            text: string;
-            version: number;
         };
         GuidelineRequestRequest: {
             text: string;
         };
         Health: {
+            status: components["schemas"]["HealthEnum"];
             database: string;
             invariants: {
                 [key: string]: number;
             };
-            status: components["schemas"]["HealthEnum"];
         };
         /**
          * @description * `ok` - ok
@@ -1660,32 +1905,29 @@ export interface components {
          */
         HealthEnum: "ok" | "broken";
         Import: {
-            bytes: number;
-            /** Format: date-time */
-            created_at: string;
-            created_by: string | null;
-            error: string;
-            /** Format: date-time */
-            finished_at: string | null;
             /** Format: uuid */
             id: string;
             name: string;
-            options: unknown;
+            state: components["schemas"]["ImportStateEnum"];
+            bytes: number;
             /** @description the next piece begins here */
             received: number;
-            records: number;
-            report: components["schemas"]["ImportReport"] | null;
             /**
              * Format: double
              * @description of the file that is dealt with, from 0 to 1
              */
             share: number;
-            state: components["schemas"]["ImportStateEnum"];
+            records: number;
+            options: unknown;
+            report: components["schemas"]["ImportReport"] | null;
+            error: string;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
         };
         ImportOptionsRequest: {
-            cleaning?: components["schemas"]["CleaningRequest"];
-            /** @description the prompts become this set's: no work, no training */
-            evaluation_set?: string;
             /** @description empty: told from the content */
             format?: string;
             /** @description the file's field: the format's field */
@@ -1694,13 +1936,16 @@ export interface components {
             };
             open_demonstrations?: boolean;
             open_rankings?: boolean;
+            /** @description the prompts become this set's: no work, no training */
+            evaluation_set?: string;
+            cleaning?: components["schemas"]["CleaningRequest"];
         };
         ImportPreview: {
-            /** @description that the first records have */
-            field_names: string[];
             /** @description empty: none is told, so name one or map the fields */
             format: string;
             formats: string[];
+            /** @description that the first records have */
+            field_names: string[];
             records: components["schemas"]["PreviewRecord"][];
             /** @description what the import would come to; null: the format is not told */
             report: components["schemas"]["ImportReport"] | null;
@@ -1708,27 +1953,27 @@ export interface components {
             whole: boolean;
         };
         ImportReport: {
+            format: string;
+            stored: number;
+            duplicates: number;
+            refused: number;
+            records: number;
+            prompts: number;
+            demonstrations: number;
+            rankings: number;
+            judgments: number;
+            responses: number;
+            documents: number;
+            tasks: number;
             cleaned: {
                 [key: string]: number;
             };
-            demonstrations: number;
-            documents: number;
-            duplicates: number;
-            format: string;
-            judgments: number;
-            prompts: number;
-            rankings: number;
             /** @description how many records were refused for each reason */
             reasons: {
                 [key: string]: number;
             };
-            records: number;
             /** @description the first thousand */
             refusals: components["schemas"]["Refused"][];
-            refused: number;
-            responses: number;
-            stored: number;
-            tasks: number;
         };
         /**
          * @description * `uploading` - uploading
@@ -1748,23 +1993,35 @@ export interface components {
         };
         Inspection: {
             /** Format: uuid */
-            checkpoint: string;
-            error: components["schemas"]["PlaygroundError"] | null;
-            /** Format: uuid */
             id: string;
-            /** @description the likeliest tokens after that position */
-            next_token: components["schemas"]["Alternative"][];
-            /** @description counted from 0 */
-            position: number | null;
+            /** Format: uuid */
+            checkpoint: string;
             status: components["schemas"]["PlaygroundStatusEnum"];
             /** @description empty until it has succeeded */
             tokens: components["schemas"]["Piece"][];
+            /** @description counted from 0 */
+            position: number | null;
+            /** @description the likeliest tokens after that position */
+            next_token: components["schemas"]["Alternative"][];
+            error: components["schemas"]["PlaygroundError"] | null;
         };
         ItemAgreement: {
+            /** Format: uuid */
+            rollout_set: string;
+            /**
+             * Format: uuid
+             * @description null: imported
+             */
+            task: string | null;
+            prompt: components["schemas"]["AnswerPrompt"];
+            rankings: number;
             agreeing_pairs: number;
-            /** @description the majority prefers a to b, b to c, and c to a */
-            ambiguous: boolean;
             decided_pairs: number;
+            /**
+             * Format: double
+             * @description null: no two people decide the same pair
+             */
+            pairwise_agreement: number | null;
             /**
              * Format: double
              * @description null: of each two rankings, one ties everything
@@ -1775,62 +2032,63 @@ export interface components {
              * @description null: everybody ties everything
              */
             krippendorff_alpha: number | null;
-            /**
-             * Format: double
-             * @description null: no two people decide the same pair
-             */
-            pairwise_agreement: number | null;
-            prompt: components["schemas"]["AnswerPrompt"];
-            rankings: number;
-            /** Format: uuid */
-            rollout_set: string;
-            /**
-             * Format: uuid
-             * @description null: imported
-             */
-            task: string | null;
+            /** @description the majority prefers a to b, b to c, and c to a */
+            ambiguous: boolean;
         };
         KindCounts: {
+            open: number;
+            leased: number;
             done: number;
             halted: number;
-            leased: number;
-            open: number;
         };
         LabelerCounts: {
+            username: string;
+            rankings: number;
+            demonstrations: number;
+            comparisons: number;
             /** Format: double */
             active_minutes: number;
-            comparisons: number;
-            demonstrations: number;
-            rankings: number;
-            username: string;
         };
         LabelerQuality: {
-            /** @description with others who ranked the same items */
-            agreement: components["schemas"]["AgreementNumbers"];
-            gold: components["schemas"]["Share"];
             /** @description username; null: imported answers */
             labeler: string | null;
             name: string;
             /** @description of imported answers, else empty */
             origin: string;
-            reliability: components["schemas"]["LabelerReliability"];
-            self_consistency: components["schemas"]["Share"];
             /**
              * Format: double
              * @description of their rankings in training, 0 to 1; null: no labeler's reliability is known
              */
             weight: number | null;
+            /** @description with others who ranked the same items */
+            agreement: components["schemas"]["AgreementNumbers"];
+            reliability: components["schemas"]["LabelerReliability"];
+            gold: components["schemas"]["Share"];
+            self_consistency: components["schemas"]["Share"];
         };
         LabelerReliability: {
+            /** @description of theirs that the fit used */
+            rankings: number;
             /**
-             * @description what the interval of the pair accuracy says
-             *
-             *     * `reads` - reads
-             *     * `unsure` - unsure
-             *     * `guesses` - guesses
-             *     * `reverses` - reverses
+             * Format: double
+             * @description inverse temperature in the Plackett-Luce model: 0 guesses, below 0 reverses
              */
-            finding: (components["schemas"]["FindingEnum"] | components["schemas"]["NullEnum"]) | null;
+            strength: number | null;
+            /**
+             * Format: double
+             * @description standard error
+             */
+            strength_error: number | null;
+            /**
+             * Format: double
+             * @description log-odds of preferring the first shown to the last, quality aside; 0 is none
+             */
+            position_bias: number | null;
+            /**
+             * Format: double
+             * @description standard error
+             */
+            position_bias_error: number | null;
             /**
              * Format: double
              * @description expected share of pairs that they order as the quality does; 0.5 is chance
@@ -1844,135 +2102,122 @@ export interface components {
             /** @description 95 % */
             pair_accuracy_interval: number[] | null;
             /**
-             * Format: double
-             * @description log-odds of preferring the first shown to the last, quality aside; 0 is none
+             * @description what the interval of the pair accuracy says
+             *
+             *     * `reads` - reads
+             *     * `unsure` - unsure
+             *     * `guesses` - guesses
+             *     * `reverses` - reverses
              */
-            position_bias: number | null;
-            /**
-             * Format: double
-             * @description standard error
-             */
-            position_bias_error: number | null;
-            /** @description of theirs that the fit used */
-            rankings: number;
+            finding: (components["schemas"]["FindingEnum"] | components["schemas"]["NullEnum"]) | null;
             /** @description why strength and accuracy are null; empty: they are not */
             reason: string;
-            /**
-             * Format: double
-             * @description inverse temperature in the Plackett-Luce model: 0 guesses, below 0 reverses
-             */
-            strength: number | null;
-            /**
-             * Format: double
-             * @description standard error
-             */
-            strength_error: number | null;
         };
         LabelerThroughput: {
+            rankings: number;
+            demonstrations: number;
+            /** @description answers that compare two policies */
+            comparisons: number;
+            /** @description of these, came after the slot had gone to somebody else */
+            late_answers: number;
+            /** @description of all revisions, without a time */
+            untimed_answers: number;
             /**
              * Format: double
              * @description pauses left out; all revisions
              */
             active_minutes: number;
+            /** @description pairs of responses whose order an answer decides */
+            usable_comparisons: number;
             /**
              * Format: double
              * @description null: nothing was timed
              */
             active_minutes_per_usable_comparison: number | null;
-            /** @description answers that compare two policies */
-            comparisons: number;
             /**
              * Format: double
              * @description in the unit of the project's hourly rate; null: no rate, or nothing timed
              */
             cost_per_usable_comparison: number | null;
-            demonstrations: number;
             labeler: string;
-            /** @description of these, came after the slot had gone to somebody else */
-            late_answers: number;
-            rankings: number;
-            /** @description of all revisions, without a time */
-            untimed_answers: number;
-            /** @description pairs of responses whose order an answer decides */
-            usable_comparisons: number;
         };
         Lease: {
-            draft: unknown;
+            /** Format: uuid */
+            token: string;
             /** Format: date-time */
             expires_at: string;
             lease_seconds: number;
-            notice: components["schemas"]["Notice"] | null;
             /** Format: date-time */
             server_time: string;
             task: components["schemas"]["LeasedTask"];
-            /** Format: uuid */
-            token: string;
+            draft: unknown;
+            notice: components["schemas"]["Notice"] | null;
         };
         LeasedTask: {
-            guideline: components["schemas"]["Guideline"] | null;
             /** Format: uuid */
             id: string;
             kind: components["schemas"]["TaskKindEnum"];
-            policy_draft: string | null;
             prompt: components["schemas"]["TaskPrompt"];
+            guideline: components["schemas"]["Guideline"] | null;
             responses: components["schemas"]["ShownResponse"][];
+            policy_draft: string | null;
             settings: components["schemas"]["Rules"];
         };
         Lineage: {
-            edges: components["schemas"]["Edge"][];
             nodes: components["schemas"]["Node"][];
+            edges: components["schemas"]["Edge"][];
         };
         LogPage: {
-            next: number;
             text: string;
+            next: number;
         };
         Me: {
-            csrf_token: string;
             /** Format: uuid */
             id: string;
-            name: string;
-            projects: components["schemas"]["MyProject"][];
-            role: components["schemas"]["RoleEnum"];
             username: string;
+            name: string;
+            role: components["schemas"]["RoleEnum"];
+            csrf_token: string;
+            projects: components["schemas"]["MyProject"][];
         };
         Measurement: {
-            error: string;
-            /** Format: date-time */
-            finished_at: string | null;
             /** Format: uuid */
             id: string;
-            /**
-             * Format: double
-             * @description of the project then
-             */
-            krippendorff_alpha: number | null;
+            /** Format: date-time */
+            requested_at: string;
+            /** @description null: it was due */
+            requested_by: string | null;
+            /** Format: date-time */
+            started_at: string | null;
+            /** Format: date-time */
+            finished_at: string | null;
+            error: string;
             /**
              * Format: double
              * @description of the project then
              */
             pairwise_agreement: number | null;
-            /** Format: date-time */
-            requested_at: string;
-            /** @description null: it was due */
-            requested_by: string | null;
+            /**
+             * Format: double
+             * @description of the project then
+             */
+            krippendorff_alpha: number | null;
             /** @description of the reliability fit; empty: there is none */
             sha256: string;
-            /** Format: date-time */
-            started_at: string | null;
         };
         Member: {
             /** Format: uuid */
             id: string;
+            username: string;
             name: string;
-            /** Format: date-time */
-            paused_at: string | null;
-            /** @description of a warning or pause: names of quality rules, or asked */
-            reasons: string[];
             role: components["schemas"]["RoleEnum"];
             standing: components["schemas"]["StandingStateEnum"];
-            username: string;
+            /** @description of a warning or pause: names of quality rules, or asked */
+            reasons: string[];
             /** Format: date-time */
             warned_at: string | null;
+            /** Format: date-time */
+            paused_at: string | null;
         };
         Merged: {
             ranks: {
@@ -1981,12 +2226,25 @@ export interface components {
             unacceptable: string[];
         };
         MergedRanking: {
-            ambiguous: boolean;
+            /** Format: uuid */
+            rollout_set: string;
+            rankings: number;
+            weights: components["schemas"]["WeightsEnum"];
+            /** @description by response id, 1 is best, equal is tied; null: nobody ranked */
+            ranks: {
+                [key: string]: number | null;
+            };
             /**
              * Format: uuid
              * @description preferred to each other one by a majority
              */
             condorcet_winner: string | null;
+            ambiguous: boolean;
+            /**
+             * Format: double
+             * @description null: no two people decide the same pair
+             */
+            pairwise_agreement: number | null;
             /**
              * Format: double
              * @description null: undefined
@@ -1997,29 +2255,16 @@ export interface components {
              * @description null: undefined
              */
             krippendorff_alpha: number | null;
-            /**
-             * Format: double
-             * @description null: no two people decide the same pair
-             */
-            pairwise_agreement: number | null;
-            rankings: number;
-            /** @description by response id, 1 is best, equal is tied; null: nobody ranked */
-            ranks: {
-                [key: string]: number | null;
-            };
-            /** Format: uuid */
-            rollout_set: string;
-            weights: components["schemas"]["WeightsEnum"];
         };
         Message: {
+            role: components["schemas"]["MessageRoleEnum"];
             content: string;
             name?: string;
-            role: components["schemas"]["MessageRoleEnum"];
         };
         MessageRequest: {
+            role: components["schemas"]["MessageRoleEnum"];
             content: string;
             name?: string;
-            role: components["schemas"]["MessageRoleEnum"];
         };
         /**
          * @description * `system` - system
@@ -2030,8 +2275,8 @@ export interface components {
          */
         MessageRoleEnum: "system" | "user" | "assistant" | "tool";
         MetricPage: {
-            next: number;
             rows: components["schemas"]["MetricRow"][];
+            next: number;
         };
         MetricRow: {
             seq: number;
@@ -2047,30 +2292,30 @@ export interface components {
             total: number;
         };
         MyProject: {
+            slug: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
-            slug: string;
         };
         NewCorpusRequest: {
-            /** Format: binary */
-            file?: string;
             name?: string;
             text?: string;
+            /** Format: binary */
+            file?: string;
         };
         NewGoldItemRequest: {
+            /** Format: uuid */
+            task: string;
             ranks: {
                 [key: string]: number | null;
             };
-            reason?: string;
-            /** Format: uuid */
-            task: string;
             /** @description below every ranked one, tied */
             unacceptable?: string[];
+            reason?: string;
         };
         NewImportRequest: {
-            bytes: number;
             /** @description the file's name */
             name: string;
+            bytes: number;
         };
         NewInspectionRequest: {
             messages: components["schemas"]["PlaygroundTurnRequest"][];
@@ -2083,26 +2328,30 @@ export interface components {
             top: number;
         };
         NewMemberRequest: {
-            role: components["schemas"]["RoleEnum"];
             /** @description a user's id or username */
             user: string;
+            role: components["schemas"]["RoleEnum"];
         };
         NewPersonRequest: {
-            name?: string;
+            username: string;
             password: string;
             role?: components["schemas"]["RoleEnum"];
-            username: string;
+            name?: string;
         };
         NewProjectRequest: {
-            allow_partial?: boolean;
             allow_ties?: boolean;
+            allow_partial?: boolean;
             allow_unacceptable?: boolean;
-            /** Format: double */
-            anchor_share?: number | null;
-            ask_confidence?: boolean;
-            ask_rationale?: boolean;
-            description?: string;
             flags?: string[];
+            likert_points?: number;
+            ask_rationale?: boolean;
+            ask_confidence?: boolean;
+            name: string;
+            description?: string;
+            k?: number;
+            overlap?: number;
+            lease_seconds?: number;
+            skips_to_halt?: number;
             /** @description 0: flags halt nothing */
             flags_to_halt?: number;
             /**
@@ -2110,53 +2359,49 @@ export interface components {
              * @description null: not shown to labelers
              */
             gold_share?: number | null;
-            guideline?: string;
-            /** Format: double */
-            heldout_share?: number;
-            hourly_rate?: string | null;
-            k?: number;
-            lease_seconds?: number;
-            likert_points?: number;
-            name: string;
-            overlap?: number;
-            quality?: components["schemas"]["QualityRulesChangeRequest"];
-            /** Format: double */
-            random_share?: number;
-            repeat_distance?: number | null;
             /**
              * Format: double
              * @description null: not shown to labelers
              */
             repeat_share?: number | null;
+            repeat_distance?: number | null;
+            /** Format: double */
+            anchor_share?: number | null;
+            quality?: components["schemas"]["QualityRulesChangeRequest"];
             /** @description kept so long once archived; null: for good */
             retention_days?: number | null;
-            skips_to_halt?: number;
+            /** Format: double */
+            random_share?: number;
+            /** Format: double */
+            heldout_share?: number;
+            hourly_rate?: string | null;
             slug: string;
+            guideline?: string;
         };
         NewPromptRequest: {
             messages: components["schemas"]["MessageRequest"][];
-            meta?: unknown;
             split?: components["schemas"]["SplitEnum"];
+            meta?: unknown;
         };
         NewPromptsRequest: {
-            open_demonstrations?: boolean;
             prompts: components["schemas"]["NewPromptRequest"][];
+            open_demonstrations?: boolean;
         };
         NewReplyRequest: {
+            messages: components["schemas"]["PlaygroundTurnRequest"][];
             /** @default 256 */
             max_new_tokens: number;
-            messages: components["schemas"]["PlaygroundTurnRequest"][];
-            /**
-             * Format: int64
-             * @description null: a fresh one each time
-             */
-            seed?: number | null;
             /**
              * Format: double
              * @description divides the logits
              * @default 1
              */
             temperature: number;
+            /**
+             * Format: int64
+             * @description null: a fresh one each time
+             */
+            seed?: number | null;
             /**
              * @description alternatives to show of each token
              * @default 0
@@ -2171,20 +2416,20 @@ export interface components {
             policy: string;
         };
         NewRunRequest: {
-            config?: unknown;
-            inputs?: unknown;
             kind: string;
+            config?: unknown;
+            seed?: number | null;
+            inputs?: unknown;
             /** @default  */
             name: string;
             /** @default 1 */
             processes: number;
             /** @default  */
             queue: string;
-            seed?: number | null;
         };
         NewSnapshotRequest: {
-            filters?: unknown;
             kind: components["schemas"]["SnapshotKindEnum"];
+            filters?: unknown;
         };
         /**
          * @description * `ranking` - ranking
@@ -2193,8 +2438,8 @@ export interface components {
          */
         NewTasksKindEnum: "ranking" | "comparison";
         NewTasksRequest: {
-            items: components["schemas"]["OutsideItemRequest"][];
             kind: components["schemas"]["NewTasksKindEnum"];
+            items: components["schemas"]["OutsideItemRequest"][];
         };
         NewToken: {
             /** Format: uuid */
@@ -2202,25 +2447,25 @@ export interface components {
             token: string;
         };
         NewWebhookRequest: {
-            /** @description of events; empty: all */
-            kinds?: string[];
             /** Format: uri */
             url: string;
+            /** @description of events; empty: all */
+            kinds?: string[];
         };
         NextRequestRequest: {
             kinds?: components["schemas"]["TaskKindEnum"][];
         };
         Node: {
             id: string;
-            label: string;
             type: string;
+            label: string;
         };
         Notice: {
+            state: components["schemas"]["NoticeStateEnum"];
             /** @description names of quality rules, or asked */
             reasons: string[];
             /** Format: date-time */
             since: string;
-            state: components["schemas"]["NoticeStateEnum"];
         };
         /**
          * @description * `warned` - warned
@@ -2231,17 +2476,17 @@ export interface components {
         /** @enum {unknown} */
         NullEnum: null;
         Option: {
-            /** Format: double */
-            above: number | null;
-            choices: string[] | null;
+            name: string;
+            type: components["schemas"]["TypeEnum"];
             default: unknown;
             help: string;
+            /** Format: double */
+            above: number | null;
             /** Format: double */
             least: number | null;
             /** Format: double */
             most: number | null;
-            name: string;
-            type: components["schemas"]["TypeEnum"];
+            choices: string[] | null;
         };
         /**
          * @description * `ranking` - ranking
@@ -2257,9 +2502,9 @@ export interface components {
             responses: components["schemas"]["OutsideResponseRequest"][];
         };
         OutsideResponseRequest: {
+            text: string;
             /** @description the model's name; never shown to labelers */
             source: string;
-            text: string;
         };
         /**
          * @description * `template` - template
@@ -2268,23 +2513,25 @@ export interface components {
          */
         PartEnum: "template" | "content";
         PatchedPersonChangeRequest: {
+            role?: components["schemas"]["RoleEnum"];
             is_active?: boolean;
             name?: string;
             password?: string;
-            role?: components["schemas"]["RoleEnum"];
         };
         PatchedProjectChangeRequest: {
-            allow_partial?: boolean;
             allow_ties?: boolean;
+            allow_partial?: boolean;
             allow_unacceptable?: boolean;
-            /** Format: double */
-            anchor_share?: number | null;
-            ask_confidence?: boolean;
-            ask_rationale?: boolean;
-            /** @description the slug, to archive */
-            confirm?: string;
-            description?: string;
             flags?: string[];
+            likert_points?: number;
+            ask_rationale?: boolean;
+            ask_confidence?: boolean;
+            name?: string;
+            description?: string;
+            k?: number;
+            overlap?: number;
+            lease_seconds?: number;
+            skips_to_halt?: number;
             /** @description 0: flags halt nothing */
             flags_to_halt?: number;
             /**
@@ -2292,80 +2539,78 @@ export interface components {
              * @description null: not shown to labelers
              */
             gold_share?: number | null;
-            /** Format: double */
-            heldout_share?: number;
-            hourly_rate?: string | null;
-            k?: number;
-            lease_seconds?: number;
-            likert_points?: number;
-            name?: string;
-            overlap?: number;
-            quality?: components["schemas"]["QualityRulesChangeRequest"];
-            /** Format: double */
-            random_share?: number;
-            repeat_distance?: number | null;
             /**
              * Format: double
              * @description null: not shown to labelers
              */
             repeat_share?: number | null;
+            repeat_distance?: number | null;
+            /** Format: double */
+            anchor_share?: number | null;
+            quality?: components["schemas"]["QualityRulesChangeRequest"];
             /** @description kept so long once archived; null: for good */
             retention_days?: number | null;
-            skips_to_halt?: number;
+            /** Format: double */
+            random_share?: number;
+            /** Format: double */
+            heldout_share?: number;
+            hourly_rate?: string | null;
             status?: components["schemas"]["ProjectStatusEnum"];
+            /** @description the slug, to archive */
+            confirm?: string;
         };
         PatchedRankingRequestRequest: {
-            active_ms?: number;
-            confidence?: number;
-            flags?: {
-                [key: string]: string[];
-            };
             idempotency_key?: string;
-            likert?: {
-                [key: string]: number;
-            };
+            rationale?: string;
+            confidence?: number;
+            active_ms?: number;
             ranks?: {
                 [key: string]: number | null;
             };
-            rationale?: string;
             unacceptable?: string[];
+            likert?: {
+                [key: string]: number;
+            };
+            flags?: {
+                [key: string]: string[];
+            };
         };
         PatchedRoleChangeRequest: {
             role?: components["schemas"]["RoleEnum"];
         };
         PatchedTaskChangeRequest: {
+            state?: components["schemas"]["TaskChangeStateEnum"];
             /** Format: double */
             priority?: number;
-            state?: components["schemas"]["TaskChangeStateEnum"];
         };
         PatchedWebhookChangeRequest: {
-            is_active?: boolean;
-            kinds?: string[];
             /** Format: uri */
             url?: string;
+            kinds?: string[];
+            is_active?: boolean;
         };
         Person: {
-            /** Format: date-time */
-            date_joined: string;
             /** Format: uuid */
             id: string;
-            is_active: boolean;
+            username: string;
             name: string;
             role: components["schemas"]["RoleEnum"];
-            username: string;
+            is_active: boolean;
+            /** Format: date-time */
+            date_joined: string;
         };
         Piece: {
             id: number;
+            text: string;
+            role: components["schemas"]["MessageRoleEnum"];
+            part: components["schemas"]["PartEnum"];
             /**
              * Format: double
              * @description nats; null for the first token
              */
             logprob: number | null;
-            part: components["schemas"]["PartEnum"];
             /** @description 1: the model held it for the likeliest */
             rank: number | null;
-            role: components["schemas"]["MessageRoleEnum"];
-            text: string;
         };
         /**
          * @description * `` -
@@ -2390,20 +2635,20 @@ export interface components {
          */
         PlaygroundStatusEnum: "queued" | "loading" | "running" | "succeeded" | "failed" | "cancelled";
         PlaygroundTurnRequest: {
+            role: components["schemas"]["MessageRoleEnum"];
             content: string;
             /** @default  */
             name: string;
-            role: components["schemas"]["MessageRoleEnum"];
         };
         PreviewItem: {
-            good?: boolean;
             kind: components["schemas"]["PreviewItemKindEnum"];
             messages?: components["schemas"]["Message"][];
-            orders?: unknown[];
             reply?: components["schemas"]["Message"][];
             responses?: {
                 [key: string]: string;
             }[];
+            orders?: unknown[];
+            good?: boolean;
             text?: string;
         };
         /**
@@ -2418,45 +2663,45 @@ export interface components {
         PreviewItemKindEnum: "prompt" | "demonstration" | "ranking" | "judgment" | "responses" | "document";
         PreviewRecord: {
             file: string;
-            items: components["schemas"]["PreviewItem"][];
             line: number;
-            /** @description why it is refused; empty: it is not */
-            reason: string;
             /** @description the record as it is, long texts cut */
             value: unknown;
+            /** @description why it is refused; empty: it is not */
+            reason: string;
+            items: components["schemas"]["PreviewItem"][];
         };
         PrioritiesRequest: {
+            tasks: components["schemas"]["TaskSignalsRequest"][];
             /**
              * Format: double
              * @description by how much fresher the most telling task counts; one second where it is left out
              */
             days?: number;
-            tasks: components["schemas"]["TaskSignalsRequest"][];
         };
         PrioritiesSet: {
             /** @description how many of them still wait for somebody */
             tasks: number;
         };
         Progress: {
-            done: number;
             stage: string;
-            text: string;
+            done: number;
             total: number;
+            text: string;
         };
         Project: {
-            allow_partial: boolean;
             allow_ties: boolean;
+            allow_partial: boolean;
             allow_unacceptable: boolean;
-            /** Format: double */
-            anchor_share: number | null;
-            /** Format: date-time */
-            archived_at: string | null;
-            ask_confidence: boolean;
-            ask_rationale: boolean;
-            /** Format: date-time */
-            created_at: string;
-            description: string;
             flags: string[];
+            likert_points: number;
+            ask_rationale: boolean;
+            ask_confidence: boolean;
+            name: string;
+            description: string;
+            k: number;
+            overlap: number;
+            lease_seconds: number;
+            skips_to_halt: number;
             /** @description 0: flags halt nothing */
             flags_to_halt: number;
             /**
@@ -2464,29 +2709,28 @@ export interface components {
              * @description null: not shown to labelers
              */
             gold_share: number | null;
-            guideline: components["schemas"]["Guideline"] | null;
-            /** Format: double */
-            heldout_share: number;
-            hourly_rate: string | null;
-            /** Format: uuid */
-            id: string;
-            k: number;
-            lease_seconds: number;
-            likert_points: number;
-            name: string;
-            overlap: number;
-            /** @description null: not shown to labelers */
-            quality: components["schemas"]["QualityRules"] | null;
-            /** Format: double */
-            random_share: number;
-            repeat_distance: number | null;
             /**
              * Format: double
              * @description null: not shown to labelers
              */
             repeat_share: number | null;
+            repeat_distance: number | null;
+            /** Format: double */
+            anchor_share: number | null;
+            /** @description null: not shown to labelers */
+            quality: components["schemas"]["QualityRules"] | null;
             /** @description kept so long once archived; null: for good */
             retention_days: number | null;
+            /** Format: double */
+            random_share: number;
+            /** Format: double */
+            heldout_share: number;
+            hourly_rate: string | null;
+            status: components["schemas"]["ProjectStatusEnum"];
+            /** Format: uuid */
+            id: string;
+            slug: string;
+            guideline: components["schemas"]["Guideline"] | null;
             /**
              * @description yours in this project
              *
@@ -2496,15 +2740,16 @@ export interface components {
              *     * `admin` - admin
              */
             role: components["schemas"]["RoleEnum"];
-            skips_to_halt: number;
-            slug: string;
-            status: components["schemas"]["ProjectStatusEnum"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            archived_at: string | null;
         };
         ProjectProgress: {
+            tasks: components["schemas"]["TaskCounts"];
+            mine: components["schemas"]["Mine"];
             answers: components["schemas"]["AnswerCounts"];
             labelers: components["schemas"]["LabelerCounts"][];
-            mine: components["schemas"]["Mine"];
-            tasks: components["schemas"]["TaskCounts"];
         };
         /**
          * @description * `open` - open
@@ -2514,14 +2759,14 @@ export interface components {
          */
         ProjectStatusEnum: "open" | "closed" | "archived";
         Prompt: {
-            content_hash: string;
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             messages: components["schemas"]["Message"][];
-            meta: unknown;
             split: components["schemas"]["SplitEnum"];
+            content_hash: string;
+            meta: unknown;
+            /** Format: date-time */
+            created_at: string;
         };
         /**
          * @description * `ordinary` - ordinary
@@ -2532,115 +2777,115 @@ export interface components {
          */
         PurposeEnum: "ordinary" | "gold" | "repeat" | "anchor";
         QualityRules: {
-            /** Format: double */
-            fast_share: number | null;
-            /** Format: double */
-            gold_accuracy: number | null;
-            least: number;
             /** @description of active time, by kind of task */
             minimum_seconds: {
                 [key: string]: number;
             };
             /** Format: double */
-            review_below: number | null;
+            gold_accuracy: number | null;
             /** Format: double */
             self_consistency: number | null;
             /** Format: double */
+            fast_share: number | null;
+            window: number;
+            least: number;
+            /** Format: double */
+            review_below: number | null;
+            /** Format: double */
             stop_agreement: number | null;
             stop_answers: number;
-            window: number;
         };
         QualityRulesChangeRequest: {
-            /** Format: double */
-            fast_share?: number | null;
-            /** Format: double */
-            gold_accuracy?: number | null;
-            least?: number;
             /** @description of active time, by kind of task */
             minimum_seconds?: {
                 [key: string]: number;
             };
             /** Format: double */
-            review_below?: number | null;
+            gold_accuracy?: number | null;
             /** Format: double */
             self_consistency?: number | null;
             /** Format: double */
+            fast_share?: number | null;
+            window?: number;
+            least?: number;
+            /** Format: double */
+            review_below?: number | null;
+            /** Format: double */
             stop_agreement?: number | null;
             stop_answers?: number;
-            window?: number;
         };
         QueueDepth: {
-            closed_tasks: number;
-            /** @description by a reviewer */
-            discarded_tasks: number;
-            done_tasks: number;
-            free_slots: number;
-            halted_tasks: number;
-            held_slots: number;
             kind: components["schemas"]["TaskKindEnum"];
             open_tasks: number;
+            done_tasks: number;
+            halted_tasks: number;
+            closed_tasks: number;
             /** @description by a reviewer's ranking */
             settled_tasks: number;
+            /** @description by a reviewer */
+            discarded_tasks: number;
+            free_slots: number;
+            held_slots: number;
         };
         RankingRequestRequest: {
-            active_ms?: number;
-            confidence?: number;
-            flags?: {
-                [key: string]: string[];
-            };
             idempotency_key: string;
-            likert?: {
-                [key: string]: number;
-            };
+            rationale?: string;
+            confidence?: number;
+            active_ms?: number;
             ranks: {
                 [key: string]: number | null;
             };
-            rationale?: string;
             unacceptable?: string[];
+            likert?: {
+                [key: string]: number;
+            };
+            flags?: {
+                [key: string]: string[];
+            };
         };
         ReasonRequest: {
             reason: string;
         };
         Receipt: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             kind: components["schemas"]["TaskKindEnum"];
-            late: boolean;
-            revision: number;
             /** Format: uuid */
             task: string | null;
+            /** Format: date-time */
+            created_at: string;
+            late: boolean;
+            revision: number;
         };
         Refused: {
             file: string;
             line: number;
-            reason: string;
             record: number;
+            reason: string;
         };
         Reliability: {
-            converged: boolean | null;
-            /** @description of each item's latent qualities */
-            draws: number;
-            /**
-             * Format: double
-             * @description how many equally weighted draws they are worth, mean over items
-             */
-            effective_draws: number | null;
+            items_used: number;
             /** @description that have a ranking; where there are too many, a random part is used */
             items: number;
-            items_used: number;
+            rankings_used: number;
+            /** @description of each item's latent qualities */
+            draws: number;
             /**
              * Format: double
              * @description largest part of a variance that is due to the draws, 0 to 1
              */
             noise: number | null;
-            rankings_used: number;
-            /** @description why there is no fit; empty: there is one */
-            reason: string;
+            /**
+             * Format: double
+             * @description how many equally weighted draws they are worth, mean over items
+             */
+            effective_draws: number | null;
+            converged: boolean | null;
             seed: number;
             /** @description of the fit; manifests of weighted snapshots name it */
             sha256: string | null;
+            /** @description why there is no fit; empty: there is one */
+            reason: string;
         };
         Renewed: {
             /** Format: date-time */
@@ -2648,8 +2893,15 @@ export interface components {
         };
         Reply: {
             /** Format: uuid */
+            id: string;
+            /** Format: uuid */
             checkpoint: string;
-            error: components["schemas"]["PlaygroundError"] | null;
+            status: components["schemas"]["PlaygroundStatusEnum"];
+            /** @description those from `after` on */
+            tokens: components["schemas"]["ReplyToken"][];
+            /** @description the `after` to go on from */
+            next: number;
+            seed: number;
             /**
              * @description empty until the reply has ended
              *
@@ -2659,25 +2911,18 @@ export interface components {
              *     * `cancelled` - cancelled
              */
             finish_reason: components["schemas"]["FinishReasonEnum"] | components["schemas"]["BlankEnum"];
-            /** Format: uuid */
-            id: string;
-            /** @description the `after` to go on from */
-            next: number;
             prompt_tokens: number | null;
-            seed: number;
-            status: components["schemas"]["PlaygroundStatusEnum"];
-            /** @description those from `after` on */
-            tokens: components["schemas"]["ReplyToken"][];
+            error: components["schemas"]["PlaygroundError"] | null;
         };
         ReplyToken: {
             id: number;
+            /** @description the texts of all tokens join to the reply's */
+            text: string;
             /**
              * Format: double
              * @description nats, at the temperature
              */
             logprob: number;
-            /** @description the texts of all tokens join to the reply's */
-            text: string;
             top: components["schemas"]["Alternative"][];
         };
         Retried: {
@@ -2692,38 +2937,38 @@ export interface components {
          */
         RoleEnum: "labeler" | "reviewer" | "engineer" | "admin";
         Rollout: {
-            finish_reason: string;
             index: number;
-            seed: string;
             text: string;
             token_ids: number[];
             token_logprobs: number[];
+            finish_reason: string;
+            seed: string;
         };
         RolloutPage: {
-            next: number | null;
             results: components["schemas"]["RolloutSet"][];
+            next: number | null;
         };
         RolloutSet: {
-            policy: string;
-            prompt: components["schemas"]["Turn"][] | null;
             prompt_id: string;
+            policy: string;
             rollouts: components["schemas"]["Rollout"][];
             scores: number[];
+            prompt: components["schemas"]["Turn"][] | null;
         };
         Round: {
-            can_advance: boolean;
-            /** Format: date-time */
-            closed_at: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: uuid */
-            current_run: string | null;
             /** Format: uuid */
             id: string;
             number: number;
-            policy: components["schemas"]["RoundPolicy"];
-            runs: components["schemas"]["RoundRun"][];
             state: string;
+            can_advance: boolean;
+            policy: components["schemas"]["RoundPolicy"];
+            /** Format: uuid */
+            current_run: string | null;
+            runs: components["schemas"]["RoundRun"][];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
         };
         /** @description A page of a list: `next` and `previous` are addresses. */
         RoundPage: {
@@ -2741,57 +2986,57 @@ export interface components {
         RoundRun: {
             /** Format: uuid */
             id: string;
-            kind: string;
             name: string;
+            kind: string;
             status: string;
         };
         Rules: {
-            allow_partial: boolean;
             allow_ties: boolean;
+            allow_partial: boolean;
             allow_unacceptable: boolean;
-            ask_confidence: boolean;
-            ask_rationale: boolean;
             flags: string[];
             likert_points: number;
+            ask_rationale: boolean;
+            ask_confidence: boolean;
         };
         Run: {
-            attempt: number;
-            cancelling: boolean;
             /** Format: uuid */
-            checkpoint: string | null;
+            id: string;
+            name: string;
+            kind: string;
+            status: components["schemas"]["RunStatusEnum"];
             config: {
                 [key: string]: unknown;
             };
-            /** Format: date-time */
-            created_at: string;
-            created_by: string | null;
-            error: components["schemas"]["RunError"] | null;
-            /** Format: date-time */
-            finished_at: string | null;
-            /** Format: uuid */
-            id: string;
+            seed: number;
+            processes: number;
+            queue: string;
+            attempt: number;
+            cancelling: boolean;
+            progress: components["schemas"]["Progress"];
             inputs: {
                 [key: string]: components["schemas"]["RunInput"];
             };
-            kind: string;
-            name: string;
+            error: components["schemas"]["RunError"] | null;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            started_at: string | null;
+            /** Format: date-time */
+            finished_at: string | null;
+            /** Format: uuid */
+            checkpoint: string | null;
+            /** Format: uuid */
+            round: string | null;
             outputs: {
                 [key: string]: unknown;
             };
-            processes: number;
-            progress: components["schemas"]["Progress"];
-            queue: string;
-            /** Format: uuid */
-            round: string | null;
-            seed: number;
-            /** Format: date-time */
-            started_at: string | null;
-            status: components["schemas"]["RunStatusEnum"];
         };
         RunError: {
             code: string;
-            log_tail: string;
             sentence: string;
+            log_tail: string;
         };
         RunInput: {
             id: string;
@@ -2799,13 +3044,13 @@ export interface components {
             label: string;
         };
         RunKind: {
+            kind: string;
             help: string;
+            produces: string | null;
             inputs: {
                 [key: string]: components["schemas"]["InputRule"];
             };
-            kind: string;
             options: components["schemas"]["Option"][];
-            produces: string | null;
         };
         /**
          * @description * `queued` - queued
@@ -2817,41 +3062,41 @@ export interface components {
          */
         RunStatusEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
         SamplePage: {
-            next: number;
             rows: components["schemas"]["SampleRow"][];
+            next: number;
         };
         SampleRow: {
-            prompt: string;
             seq: number;
             step: number;
-            text: string;
             /** Format: date-time */
             time: string;
             values: {
                 [key: string]: number | null;
             };
+            prompt: string;
+            text: string;
         };
         SettlementRequest: {
             outcome: components["schemas"]["OutcomeEnum"];
+            reason: string;
             ranks?: {
                 [key: string]: number | null;
             };
-            reason: string;
+            unacceptable?: string[];
             /** @description to reopen: how many more labelers */
             slots?: number;
-            unacceptable?: string[];
         };
         Share: {
-            agreeing_pairs: number;
             answers: number;
+            agreeing_pairs: number;
             decided_pairs: number;
-            /** @description 95 %, by bootstrap over answers; null: it needs two answers that decide a pair */
-            interval: number[] | null;
             /**
              * Format: double
              * @description agreeing pairs / decided pairs, 0 to 1; null: no pair was decided
              */
             share: number | null;
+            /** @description 95 %, by bootstrap over answers; null: it needs two answers that decide a pair */
+            interval: number[] | null;
         };
         ShownResponse: {
             /** Format: uuid */
@@ -2860,24 +3105,24 @@ export interface components {
             tokens: number | null;
         };
         SkipRequestRequest: {
-            comment?: string;
             reason: string;
+            comment?: string;
         };
         Skipped: {
+            reason: string;
             /** Format: date-time */
             created_at: string;
-            reason: string;
         };
         Snapshot: {
-            /** Format: date-time */
-            created_at: string;
-            created_by: string | null;
-            filters: unknown;
             /** Format: uuid */
             id: string;
             kind: string;
-            rows: number;
             sha256: string;
+            rows: number;
+            filters: unknown;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
         };
         /**
          * @description * `prompts` - prompts
@@ -2901,37 +3146,37 @@ export interface components {
          */
         SplitEnum: "train" | "heldout";
         Staleness: {
+            /** @description a checkpoint's id, a model's name, a user's id */
+            reference: string;
+            name: string;
+            kind: components["schemas"]["SourceKindEnum"];
+            /** @description newer checkpoints with tasks; null: not one */
+            checkpoints_behind: number | null;
             /**
              * Format: double
              * @description since the source was registered
              */
             age_days: number;
-            answers: number;
-            /** @description newer checkpoints with tasks; null: not one */
-            checkpoints_behind: number | null;
-            closed_tasks: number;
-            /** @description by a reviewer */
-            discarded_tasks: number;
+            open_tasks: number;
             done_tasks: number;
             halted_tasks: number;
-            kind: components["schemas"]["SourceKindEnum"];
+            closed_tasks: number;
+            /** @description by a reviewer's ranking */
+            settled_tasks: number;
+            /** @description by a reviewer */
+            discarded_tasks: number;
+            answers: number;
             /**
              * Format: double
              * @description null: no answer yet
              */
             mean_hours_from_rollout_to_answer: number | null;
-            name: string;
-            open_tasks: number;
-            /** @description a checkpoint's id, a model's name, a user's id */
-            reference: string;
-            /** @description by a reviewer's ranking */
-            settled_tasks: number;
         };
         Standing: {
+            state: components["schemas"]["StandingStateEnum"];
             reasons: string[];
             /** Format: date-time */
             since: string | null;
-            state: components["schemas"]["StandingStateEnum"];
         };
         /**
          * @description * `good` - good
@@ -2941,18 +3186,18 @@ export interface components {
          */
         StandingStateEnum: "good" | "warned" | "paused";
         Statistics: {
-            /** @description whether no answer has come since */
-            current: boolean;
-            /** @description why the last measurement failed; empty: it did not */
-            error: string;
-            hourly_rate: string | null;
             /**
              * Format: date-time
              * @description null: nothing has been measured yet
              */
             measured_at: string | null;
+            /** @description whether no answer has come since */
+            current: boolean;
             /** @description whether another measurement waits or is at work */
             measuring: boolean;
+            /** @description why the last measurement failed; empty: it did not */
+            error: string;
+            hourly_rate: string | null;
             statistics: components["schemas"]["StatisticsNumbers"] | null;
         };
         StatisticsNumbers: {
@@ -2960,34 +3205,34 @@ export interface components {
             days: components["schemas"]["DayThroughput"][];
             /** @description over the same days */
             labelers: components["schemas"]["LabelerThroughput"][];
+            /** @description over the same days */
+            total: components["schemas"]["Throughput"];
             queue: components["schemas"]["QueueDepth"][];
             /** @description ranking tasks by the source of their responses, newest first */
             staleness: components["schemas"]["Staleness"][];
-            /** @description over the same days */
-            total: components["schemas"]["Throughput"];
         };
         StoredPrompts: {
+            stored: number;
             duplicates: number;
             /** @description ids in the order given */
             prompts: string[];
-            stored: number;
         };
         Task: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            /** Format: double */
-            information: number | null;
             kind: components["schemas"]["TaskKindEnum"];
+            purpose: components["schemas"]["PurposeEnum"];
+            state: components["schemas"]["TaskStateEnum"];
             /** Format: double */
             priority: number;
+            /** Format: double */
+            information: number | null;
             prompt: components["schemas"]["AnswerPrompt"];
-            purpose: components["schemas"]["PurposeEnum"];
             slots: {
                 [key: string]: number;
             };
-            state: components["schemas"]["TaskStateEnum"];
+            /** Format: date-time */
+            created_at: string;
         };
         /**
          * @description * `open` - open
@@ -2996,9 +3241,9 @@ export interface components {
          */
         TaskChangeStateEnum: "open" | "closed";
         TaskCounts: {
-            comparison: components["schemas"]["KindCounts"];
-            demonstration: components["schemas"]["KindCounts"];
             ranking: components["schemas"]["KindCounts"];
+            demonstration: components["schemas"]["KindCounts"];
+            comparison: components["schemas"]["KindCounts"];
         };
         /**
          * @description * `ranking` - ranking
@@ -3014,16 +3259,6 @@ export interface components {
         };
         TaskSignalsRequest: {
             /**
-             * Format: double
-             * @description between the reward model and people, or within an ensemble
-             */
-            disagreement?: number;
-            /**
-             * Format: double
-             * @description of the best response: suspicious where it is high
-             */
-            reward?: number;
-            /**
              * Format: uuid
              * @description of a task or of its rollout set
              */
@@ -3033,6 +3268,16 @@ export interface components {
              * @description of the reward model, in any unit
              */
             uncertainty?: number;
+            /**
+             * Format: double
+             * @description between the reward model and people, or within an ensemble
+             */
+            disagreement?: number;
+            /**
+             * Format: double
+             * @description of the best response: suspicious where it is high
+             */
+            reward?: number;
         };
         /**
          * @description * `open` - open
@@ -3045,56 +3290,56 @@ export interface components {
          */
         TaskStateEnum: "open" | "done" | "halted" | "closed" | "settled" | "discarded";
         TasksOpened: {
-            duplicates: number;
             opened: number;
+            duplicates: number;
             tasks: string[];
         };
         Throughput: {
+            rankings: number;
+            demonstrations: number;
+            /** @description answers that compare two policies */
+            comparisons: number;
+            /** @description of these, came after the slot had gone to somebody else */
+            late_answers: number;
+            /** @description of all revisions, without a time */
+            untimed_answers: number;
             /**
              * Format: double
              * @description pauses left out; all revisions
              */
             active_minutes: number;
+            /** @description pairs of responses whose order an answer decides */
+            usable_comparisons: number;
             /**
              * Format: double
              * @description null: nothing was timed
              */
             active_minutes_per_usable_comparison: number | null;
-            /** @description answers that compare two policies */
-            comparisons: number;
             /**
              * Format: double
              * @description in the unit of the project's hourly rate; null: no rate, or nothing timed
              */
             cost_per_usable_comparison: number | null;
-            demonstrations: number;
-            /** @description of these, came after the slot had gone to somebody else */
-            late_answers: number;
-            rankings: number;
-            /** @description of all revisions, without a time */
-            untimed_answers: number;
-            /** @description pairs of responses whose order an answer decides */
-            usable_comparisons: number;
         };
         Token: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
             name: string;
+            /** Format: date-time */
+            created_at: string;
         };
         TokenNameRequest: {
             name?: string;
         };
         TokenRequestRequest: {
-            name?: string;
-            password: string;
             username: string;
+            password: string;
+            name?: string;
         };
         Turn: {
+            role: components["schemas"]["MessageRoleEnum"];
             content: string;
             name: string;
-            role: components["schemas"]["MessageRoleEnum"];
         };
         /**
          * @description * `int` - int
@@ -3105,31 +3350,31 @@ export interface components {
          */
         TypeEnum: "int" | "float" | "bool" | "str";
         UploadRequest: {
-            dry_run?: boolean;
             /** Format: binary */
             file: string;
             format?: string;
+            dry_run?: boolean;
             open_demonstrations?: boolean;
         };
         Webhook: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            is_active: boolean;
-            kinds: string[];
             url: string;
+            kinds: string[];
+            is_active: boolean;
+            /** Format: date-time */
+            created_at: string;
         };
         WebhookWithSecret: {
-            /** Format: date-time */
-            created_at: string;
             /** Format: uuid */
             id: string;
-            is_active: boolean;
+            url: string;
             kinds: string[];
+            is_active: boolean;
+            /** Format: date-time */
+            created_at: string;
             /** @description whsec_ and base64; not shown again */
             secret: string;
-            url: string;
         };
         /**
          * @description * `none` - none
@@ -3371,6 +3616,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    gold_retire: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gold_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldItem"];
                 };
             };
         };
@@ -3781,7 +4047,9 @@ export interface operations {
     };
     projects_list: {
         parameters: {
-            query?: never;
+            query?: {
+                archived?: "1";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3933,6 +4201,52 @@ export interface operations {
             };
         };
     };
+    anchors_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Anchor"][];
+                };
+            };
+        };
+    };
+    anchors_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnchorsChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnchorsSet"];
+                };
+            };
+        };
+    };
     answers_list: {
         parameters: {
             query?: {
@@ -4034,8 +4348,8 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NewCorpusRequest"];
                 "multipart/form-data": components["schemas"]["NewCorpusRequest"];
+                "application/json": components["schemas"]["NewCorpusRequest"];
             };
         };
         responses: {
@@ -4073,7 +4387,12 @@ export interface operations {
     projects_export_retrieve: {
         parameters: {
             query?: {
-                kind?: "demonstrations" | "prompts" | "rankings";
+                /** @description a JSON object, as snapshots take it */
+                filters?: string;
+                format?: "alpaca" | "csv" | "hh" | "oasst" | "openai" | "parquet" | "prompts" | "ranked" | "rankloop" | "trl" | "trl-implicit" | "trl-standard";
+                kind?: "demonstrations" | "judgments" | "prompts" | "rankings";
+                package?: "1";
+                pseudonyms?: "1";
                 split?: "heldout" | "train";
             };
             header?: never;
@@ -4090,6 +4409,54 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": string;
+                    "text/csv": string;
+                    "application/zip": string;
+                };
+            };
+        };
+    };
+    gold_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldItem"][];
+                };
+            };
+        };
+    };
+    gold_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGoldItemRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldItem"];
                 };
             };
         };
@@ -4372,6 +4739,58 @@ export interface operations {
             };
         };
     };
+    member_lift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+        };
+    };
+    member_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+        };
+    };
     next_task: {
         parameters: {
             query?: never;
@@ -4401,6 +4820,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    priorities_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrioritiesRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrioritiesSet"];
+                };
             };
         };
     };
@@ -4469,6 +4913,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredPrompts"];
+                };
+            };
+        };
+    };
+    review_list: {
+        parameters: {
+            query?: {
+                state?: "discarded" | "left" | "open" | "reopened" | "settled";
+                why?: "cycle" | "disagreement" | "flags" | "skips";
+            };
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"][];
                 };
             };
         };
@@ -4616,6 +5084,27 @@ export interface operations {
             };
         };
     };
+    standing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+        };
+    };
     statistics: {
         parameters: {
             query?: never;
@@ -4661,6 +5150,77 @@ export interface operations {
             };
         };
     };
+    projects_tasks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTasksRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TasksOpened"];
+                };
+            };
+        };
+    };
+    webhooks_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"][];
+                };
+            };
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhookRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+        };
+    };
     replies_retrieve: {
         parameters: {
             query?: {
@@ -4702,6 +5262,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reply"];
+                };
+            };
+        };
+    };
+    review_detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+        };
+    };
+    review_settle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettlementRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
                 };
             };
         };
@@ -4905,6 +5511,27 @@ export interface operations {
             };
         };
     };
+    "runs_output.zip_retrieve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+        };
+    };
     runs_report_retrieve: {
         parameters: {
             query?: never;
@@ -5081,6 +5708,93 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    webhooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    webhooks_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedWebhookChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+        };
+    };
+    deliveries_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"][];
+                };
+            };
+        };
+    };
+    webhooks_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
             };
         };
     };
