@@ -24,7 +24,7 @@ FRONTEND_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/nul
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-run: $(RUNTIME) $(DIST) ## Start everything and, the first time, play one round (EXIT=1 stops after it, SEED=n, PORT=n)
+run: $(RUNTIME) $(DIST) ## Start everything and, the first time, play one round (EXIT=1 stops after it, SEED=n, PORT=n, DOMAIN=arithmetic)
 	@exec $(BIN)/python -m demo.up
 
 test: $(DEVELOPMENT) $(DIST) ## Run every test (ARGS="-k lease" selects)

@@ -126,6 +126,27 @@ class SampleConfig(Config):
     temperature: float = option(1.0, "divides the logits; no top-k, no top-p", above=0, most=10)
     batch_size: int = option(64, "rollouts decoded side by side", least=1)
     publish: bool = option(True, "open a ranking task for each rollout set")
+    server: str = option(
+        "",
+        "address of an OpenAI-compatible server that draws in place of a policy, such as http://host:8000/v1; "
+        "its key, if it wants one, is in the worker's RANKLOOP_SERVER_KEYS",
+    )
+    server_model: str = option("", "the server's name of the model")
+    concurrency: int = option(8, "requests to the server at a time", least=1, most=1_024)
+    retries: int = option(5, "further attempts where the server is busy or away", least=0, most=100)
+    request_seconds: float = option(120.0, "longest wait for one response of the server", above=0, most=86_400)
+
+    def conflicts(self) -> dict[str, str]:
+        if self.server and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", self.server):
+            return {"server": "must be an address such as http://host:8000/v1, without a key or a query in it"}
+        if bool(self.server) != bool(self.server_model):
+            return {"server_model" if self.server else "server": "server and server_model go together"}
+        if len(self.server) + len(self.server_model) > 190:
+            return {"server_model": "server and server_model have 190 characters at most together"}
+        return {}
+
+    def needs(self, name: str) -> bool:
+        return name != "policy" or not self.server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,7 +385,7 @@ INPUTS: dict[str, dict[str, Input]] = {
         "demonstrations": Input(accepts=("demonstrations",), help="snapshot of demonstrations"),
     },
     "sample": {
-        "policy": Input(accepts=POLICIES, help="checkpoint to sample from"),
+        "policy": Input(accepts=POLICIES, help="checkpoint to sample from; unneeded where a server draws"),
         "prompts": Input(accepts=("prompts",), help="snapshot of prompts"),
         "reward_model": Input(accepts=("reward_model",), help="scores the rollouts", required=False),
     },

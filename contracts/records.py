@@ -152,7 +152,8 @@ class Rollout(JsonRecord):
     """One sampled response of a policy, exactly as the model produced it.
 
     `token_ids` and `token_logprobs` (nats, at the sampling temperature) have equal length and include
-    the stop token when `finish_reason` is "stop"; "length" means the token limit cut it off.
+    the stop token when `finish_reason` is "stop"; "length" means the token limit cut it off. Ids are empty where
+    a server drew it, which keeps them to itself.
     """
 
     index: int
@@ -164,7 +165,7 @@ class Rollout(JsonRecord):
 
     def __post_init__(self) -> None:
         _one_of("finish_reason", self.finish_reason, ("stop", "length"))
-        if len(self.token_ids) != len(self.token_logprobs):
+        if self.token_ids and len(self.token_ids) != len(self.token_logprobs):
             raise RecordError("token_logprobs", "needs one log-probability per token id")
 
 

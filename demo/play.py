@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from rich.console import Console
 
@@ -38,14 +38,23 @@ class StageFailed(Exception):
         self.log_tail = str(error["log_tail"])
 
 
+W = TypeVar("W", bound="Seeded")
+
+
+class Seeded(Protocol):
+    """What a round needs to know of its world."""
+
+    seed: int
+
+
 @dataclass
-class Round:
-    """Where a round stands. `seconds` are those of its finished stages, `runs` its runs by stage."""
+class Round(Generic[W]):
+    """Where a round of a world stands. `seconds` are those of its finished stages, `runs` its runs by stage."""
 
     admin: Client
     engineer: Client
     labelers: dict[str, Client]
-    world: World
+    world: W
     scale: Scale
     project: str
     screen: Screen
@@ -63,17 +72,17 @@ def report_file(folder: Path) -> Path:
     return folder / "report.json"
 
 
-def stored_report(folder: Path, seed: int) -> report.Report | None:
-    """The report of this seed's finished round, put in the place of the newest; None where it has none."""
-    found = read_json(folder / f"{seeding.slug(seed)}.report.json")
+def stored_report(folder: Path, project: str) -> report.Report | None:
+    """The report of this project's finished round, put in the place of the newest; None where it has none."""
+    found = read_json(folder / f"{project}.report.json")
     if found is not None:
         write_json(report_file(folder), found)
     return found  # type: ignore[no-any-return]
 
 
-def _store_report(folder: Path, seed: int, made: report.Report) -> None:
+def store_report(folder: Path, project: str, made: report.Report) -> None:
     write_json(report_file(folder), made)
-    write_json(folder / f"{seeding.slug(seed)}.report.json", made)
+    write_json(folder / f"{project}.report.json", made)
 
 
 def play(
@@ -112,15 +121,15 @@ def play(
             seconds=seconds,
         )
         for name, title, stage in STAGES:
-            _stage(playing, name, title, stage)
+            play_stage(playing, name, title, stage)
         made = report.build(
             playing.engineer, world, project=project, runs=playing.runs, stages=_ordered(playing.seconds)
         )
-    _store_report(folder, seed, made)
+    store_report(folder, project, made)
     return made
 
 
-def _stage(playing: Round, name: str, title: str, stage: Callable[[Round], None]) -> None:
+def play_stage(playing: Round[W], name: str, title: str, stage: Callable[[Round[W]], None]) -> None:
     started = time.monotonic()
     playing.screen.begin(title)
     stage(playing)
@@ -129,62 +138,64 @@ def _stage(playing: Round, name: str, title: str, stage: Callable[[Round], None]
     write_json(playing.seconds_file, playing.seconds)
 
 
-def _pretrain(playing: Round) -> None:
+def _pretrain(playing: Round[World]) -> None:
     corpora = playing.engineer.all(f"projects/{playing.project}/corpora")
     corpus = next(corpus["id"] for corpus in corpora if corpus["name"] == seeding.CORPUS)
-    _run(playing, "pretrain", "pretrain", {"corpus": corpus})
+    follow_run(playing, "pretrain", "pretrain", {"corpus": corpus})
 
 
-def _demonstrations(playing: Round) -> None:
+def _demonstrations(playing: Round[World]) -> None:
     _label(playing, "demonstration")
 
 
-def _sft(playing: Round) -> None:
+def _sft(playing: Round[World]) -> None:
     inputs = {"base": playing.checkpoint("pretrain"), "demonstrations": {"filters": {"split": "train"}}}
-    _run(playing, "sft", "sft", inputs)
+    follow_run(playing, "sft", "sft", inputs)
 
 
-def _sample(playing: Round) -> None:
+def _sample(playing: Round[World]) -> None:
     """Rollouts of the SFT policy for all prompts: those of held-out prompts judge the reward model."""
     playing.admin.patch(f"projects/{playing.project}", {"overlap": playing.scale.overlap})
-    _run(playing, "sample", "sample", {"policy": playing.checkpoint("sft"), "prompts": {"filters": {}}})
+    follow_run(playing, "sample", "sample", {"policy": playing.checkpoint("sft"), "prompts": {"filters": {}}})
 
 
-def _rankings(playing: Round) -> None:
+def _rankings(playing: Round[World]) -> None:
     """Only until the reward model is begun: later rollouts in the queue are for people."""
     if _find(playing, "reward_model", "reward_model") is None:
         _label(playing, "ranking")
 
 
-def _reward_model(playing: Round) -> None:
+def _reward_model(playing: Round[World]) -> None:
     inputs = {"base": playing.checkpoint("sft"), "rankings": {"filters": {}}}
-    _run(playing, "reward_model", "reward_model", inputs)
+    follow_run(playing, "reward_model", "reward_model", inputs)
 
 
-def _ppo(playing: Round) -> None:
+def _ppo(playing: Round[World]) -> None:
     inputs = {
         "policy": playing.checkpoint("sft"),
         "reward_model": playing.checkpoint("reward_model"),
         "prompts": {"filters": {"split": "train"}},
     }
-    _run(playing, "ppo", "ppo", inputs)
+    follow_run(playing, "ppo", "ppo", inputs)
 
 
-def _evaluate(playing: Round) -> None:
+def _evaluate(playing: Round[World]) -> None:
     inputs = {
         "policy": playing.checkpoint("ppo"),
         "reference": playing.checkpoint("sft"),
         "reward_model": playing.checkpoint("reward_model"),
         "prompts": {"filters": {"split": "heldout"}},
     }
-    _run(playing, "evaluate", "evaluate", inputs)
+    follow_run(playing, "evaluate", "evaluate", inputs)
 
 
-def _queue(playing: Round) -> None:
-    _run(playing, "queue", "sample", {"policy": playing.checkpoint("ppo"), "prompts": {"filters": {"split": "train"}}})
+def _queue(playing: Round[World]) -> None:
+    follow_run(
+        playing, "queue", "sample", {"policy": playing.checkpoint("ppo"), "prompts": {"filters": {"split": "train"}}}
+    )
 
 
-STAGES: tuple[tuple[str, str, Callable[[Round], None]], ...] = (
+STAGES: tuple[tuple[str, str, Callable[[Round[World]], None]], ...] = (
     ("pretrain", "Pretrain a base model", _pretrain),
     ("demonstrations", "Labelers write demonstrations", _demonstrations),
     ("sft", "SFT on the demonstrations", _sft),
@@ -201,7 +212,7 @@ def _ordered(seconds: dict[str, float]) -> dict[str, float]:
     return {name: seconds[name] for name in ("project", *(name for name, _, _ in STAGES)) if name in seconds}
 
 
-def _label(playing: Round, kind: str) -> None:
+def _label(playing: Round[World], kind: str) -> None:
     """Let the simulated labelers do all waiting work of one kind."""
     counts = playing.admin.get(f"projects/{playing.project}/progress")["tasks"][kind]
     total = (counts["open"] + counts["leased"]) * (playing.scale.overlap if kind == "ranking" else 1)
@@ -218,7 +229,7 @@ def _label(playing: Round, kind: str) -> None:
     )
 
 
-def _find(playing: Round, stage: str, kind: str) -> Run | None:
+def _find(playing: Round[Any], stage: str, kind: str) -> Run | None:
     """The stage's newest run, whatever became of it."""
     runs = playing.engineer.all(f"projects/{playing.project}/runs", kind=kind)
     return next((run for run in runs if run["name"] == _name(stage)), None)
@@ -228,7 +239,7 @@ def _name(stage: str) -> str:
     return f"round 1: {stage.replace('_', ' ')}"
 
 
-def _run(playing: Round, stage: str, kind: str, inputs: dict[str, Any]) -> None:
+def follow_run(playing: Round[Any], stage: str, kind: str, inputs: dict[str, Any]) -> None:
     """Start the stage's run, or resume the one that broke off, and follow it to its end."""
     run = _find(playing, stage, kind)
     if run is None:
@@ -249,5 +260,5 @@ def _run(playing: Round, stage: str, kind: str, inputs: dict[str, Any]) -> None:
         progress = run["progress"]
         playing.screen.update(progress["done"], progress["total"], progress["text"] or progress["stage"])
     if run["status"] != "succeeded":
-        raise StageFailed(dict((name, title) for name, title, _ in STAGES)[stage], run)
+        raise StageFailed(_name(stage), run)
     playing.runs[stage] = run

@@ -43,9 +43,9 @@ def seed_project(admin: Client, world: World, scale: Scale, on_step: Callable[[i
     """Make what is missing and return the project's slug."""
     project = slug(world.seed)
     steps: list[Callable[[], Any]] = [
-        lambda: _people(admin),
-        lambda: _project(admin, project, world.seed),
-        lambda: _members(admin, project),
+        lambda: make_people(admin),
+        lambda: make_project(admin, _project(project, world.seed)),
+        lambda: make_members(admin, project),
         lambda: _prompts(admin, project, world, scale),
         lambda: _corpus(admin, project, world, scale),
     ]
@@ -55,7 +55,8 @@ def seed_project(admin: Client, world: World, scale: Scale, on_step: Callable[[i
     return project
 
 
-def _people(admin: Client) -> None:
+def make_people(admin: Client) -> None:
+    """Everybody of the small world who has no account yet."""
     there = {person["username"] for person in admin.all("people")}
     wanted = {**PEOPLE, **{labeler.username: "labeler" for labeler in LABELERS}}
     for username, role in wanted.items():
@@ -63,29 +64,37 @@ def _people(admin: Client) -> None:
             admin.post("people", {"username": username, "password": PASSWORD, "role": role, "name": username})
 
 
-def _project(admin: Client, project: str, seed: int) -> None:
+def make_project(admin: Client, body: dict[str, Any]) -> None:
     try:
-        admin.get(f"projects/{project}")
+        admin.get(f"projects/{body['slug']}")
     except ApiError as error:
         if error.status != 404:
             raise
-        body = {
-            "slug": project,
-            "name": "Small world" if seed == DEFAULT_SEED else f"Small world, seed {seed}",
-            "description": f"Questions about eight people and small numbers; seed {seed}.",
-            "k": 5,
-            "overlap": 1,
-            "allow_ties": True,
-            "guideline": GUIDELINE,
-        }
         admin.post("projects", body)
 
 
-def _members(admin: Client, project: str) -> None:
+def make_members(admin: Client, project: str) -> None:
     there = {member["username"] for member in admin.all(f"projects/{project}/members")}
     for username, role in {**PEOPLE, **{labeler.username: "labeler" for labeler in LABELERS}}.items():
         if username not in there:
             admin.post(f"projects/{project}/members", {"user": username, "role": role})
+
+
+def make_corpus(admin: Client, project: str, name: str, text: Callable[[], str]) -> None:
+    if not any(corpus["name"] == name for corpus in admin.all(f"projects/{project}/corpora")):
+        admin.post(f"projects/{project}/corpora", {"name": name, "text": text()})
+
+
+def _project(project: str, seed: int) -> dict[str, Any]:
+    return {
+        "slug": project,
+        "name": "Small world" if seed == DEFAULT_SEED else f"Small world, seed {seed}",
+        "description": f"Questions about eight people and small numbers; seed {seed}.",
+        "k": 5,
+        "overlap": 1,
+        "allow_ties": True,
+        "guideline": GUIDELINE,
+    }
 
 
 def _prompts(admin: Client, project: str, world: World, scale: Scale) -> None:
@@ -101,9 +110,9 @@ def _prompts(admin: Client, project: str, world: World, scale: Scale) -> None:
 
 
 def _corpus(admin: Client, project: str, world: World, scale: Scale) -> None:
-    if any(corpus["name"] == CORPUS for corpus in admin.all(f"projects/{project}/corpora")):
-        return
-    prompts = world.prompts(train=scale.train_prompts, heldout=scale.heldout_prompts)
-    heldout = [prompt.messages[-1].content for prompt in prompts if prompt.split == "heldout"]
-    text = texts.corpus(world, heldout=heldout, documents=scale.documents)
-    admin.post(f"projects/{project}/corpora", {"name": CORPUS, "text": text})
+    def text() -> str:
+        prompts = world.prompts(train=scale.train_prompts, heldout=scale.heldout_prompts)
+        heldout = [prompt.messages[-1].content for prompt in prompts if prompt.split == "heldout"]
+        return texts.corpus(world, heldout=heldout, documents=scale.documents)
+
+    make_corpus(admin, project, CORPUS, text)

@@ -1,6 +1,7 @@
 """What `make run` does once everything is installed: start the server and the worker, play the round, stay up.
 
-`EXIT=1` stops after the report, `SEED=n` plays another world in a project of its own, `PORT=n` listens there.
+`EXIT=1` stops after the report, `SEED=n` plays another world in a project of its own, `PORT=n` listens there, and
+`DOMAIN=arithmetic` plays the word problems, whose answers a program checks.
 The accounts have a known password, so the server listens on this machine only.
 """
 
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from demo import play, report, seeding
+from demo import play, report, seeding, word_play
 from demo.client import API, ApiError
 from demo.processes import ChildFailed, Children, tail
 from demo.scale import FULL, Scale
@@ -31,6 +32,22 @@ from demo.seeding import ADMIN, PASSWORD, PEOPLE
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What can be played: its project by seed, how it is played, how its report is shown, and its full size."""
+
+    slug: Callable[[int], str]
+    play: Callable[..., dict[str, Any]]
+    show: Callable[[dict[str, Any], Console], None]
+    scale: Scale
+
+
+DOMAINS = {
+    "small": Domain(seeding.slug, play.play, report.show, FULL),
+    "arithmetic": Domain(word_play.slug, word_play.play_problems, word_play.show, word_play.FULL),
+}
 
 
 class UpError(Exception):
@@ -45,6 +62,7 @@ class Options:
     port: int
     exit: bool
     var: Path
+    domain: str = "small"
 
     @property
     def address(self) -> str:
@@ -62,7 +80,11 @@ def options(environment: dict[str, str]) -> Options:
             raise UpError(f"{name} must be a whole number; found {value!r}")
         return int(value)
 
+    domain = environment.get("DOMAIN") or "small"
+    if domain not in DOMAINS:
+        raise UpError(f"DOMAIN must be one of {', '.join(DOMAINS)}; found {domain!r}")
     return Options(
+        domain=domain,
         seed=number("SEED", seeding.DEFAULT_SEED),
         port=number("PORT", 8000),
         exit=environment.get("EXIT", "") not in ("", "0"),
@@ -70,7 +92,7 @@ def options(environment: dict[str, str]) -> Options:
     )
 
 
-def main(scale: Scale = FULL) -> int:
+def main(scale: Scale | None = None) -> int:
     console = Console(highlight=False)
     # SIGINT too: a shell that starts this in the background leaves it ignored.
     for stop in (signal.SIGINT, signal.SIGTERM):
@@ -90,24 +112,25 @@ def main(scale: Scale = FULL) -> int:
     return 1
 
 
-def run(chosen: Options, scale: Scale, console: Console) -> int:
+def run(chosen: Options, scale: Scale | None, console: Console) -> int:
     """Start everything and stay until stopped; with `exit`, only until the report."""
     _check_port(chosen.port)
     environment = {**os.environ, "RANKLOOP_VAR": str(chosen.var)}
-    made = play.stored_report(chosen.reports, chosen.seed)
+    domain = DOMAINS[chosen.domain]
+    made = play.stored_report(chosen.reports, domain.slug(chosen.seed))
     prepare(environment, first=made is None)
     with Children(chosen.var / "log", environment, directory=ROOT) as children:
         start(chosen, children)
         if made is None:
-            made = play.play(
+            made = domain.play(
                 chosen.address,
                 seed=chosen.seed,
-                scale=scale,
+                scale=scale or domain.scale,
                 folder=chosen.reports,
                 console=console,
                 check=children.check,
             )
-        report.show(made, console)
+        domain.show(made, console)
         _greet(chosen, made, console)
         with contextlib.suppress(KeyboardInterrupt):
             while not chosen.exit:
@@ -181,7 +204,8 @@ def _greet(chosen: Options, made: dict[str, Any], console: Console) -> None:
     console.print(f"\nReport: {play.report_file(chosen.reports)}")
     if chosen.exit:
         return
-    console.print(f"Open {chosen.address} and sign in; {made['queue']['ranking_tasks']} rollout sets wait for you.")
+    waiting = f"; {made['queue']['ranking_tasks']} rollout sets wait for you" if "queue" in made else ""
+    console.print(f"Open {chosen.address} and sign in{waiting}.")
     console.print(f"Accounts, all with the password {PASSWORD}:")
     for username, role in PEOPLE.items():
         console.print(f"  {username:<6} {role}")

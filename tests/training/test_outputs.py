@@ -38,14 +38,14 @@ def folder_of(run, settings):
     return folder
 
 
-def write_rollouts(folder, prompts, *, k=2, policies=("policy",)):
+def write_rollouts(folder, prompts, *, k=2, policies=("policy",), ids=(5, 2)):
     with folder.saving_output(kind="rollouts") as output, (output / "rollouts.jsonl").open("w") as stream:
         for prompt, policy in product(prompts, policies):
             rollouts = tuple(
                 Rollout(
                     index=i,
                     text=f"reply {i}",
-                    token_ids=(5, 2),
+                    token_ids=ids,
                     token_logprobs=(-0.5, -0.1),
                     finish_reason="stop",
                     seed=i,
@@ -125,6 +125,18 @@ def test_a_hub_model_that_is_sampled_is_an_outside_source(project, settings):
     write_rollouts(folder, [prompt])
     assert finish(run, folder)
     assert Source.objects.get().name == "someone/model"
+
+
+def test_a_servers_model_is_an_outside_source_and_its_token_ids_are_unknown(project, settings):
+    prompt = add_prompt(project)
+    run = claimed(project, "sample", server="http://gpu-box:8000/v1", server_model="big-7b")
+    assert [row.name for row in run.input_rows.all()] == ["prompts"]
+    folder = folder_of(run, settings)
+    write_rollouts(folder, [prompt], ids=())
+    assert finish(run, folder)
+    source = Source.objects.get()
+    assert (source.kind, source.name, source.reference) == ("outside", "big-7b", "http://gpu-box:8000/v1 big-7b")
+    assert [(one.token_ids, one.tokens) for one in Response.objects.all()] == [(None, 2), (None, 2)]
 
 
 def test_two_evaluated_policies_are_compared_by_people(api, project, settings, alice, caller):

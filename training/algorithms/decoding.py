@@ -6,6 +6,7 @@ Letters: S slots, G prompts, V vocabulary, W columns in use.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,11 @@ from training.algorithms.decode_step import step_for
 ROOM = 32  # columns by which the cache grows, at least
 REFILL_AT = 8  # waiting rows enter once one slot in so many is free
 COMPACT_AT = 0.8  # with none waiting, free slots go once the share of busy ones is below this
+
+
+def row_seed(seed: int, prompt: int, rollout: int) -> int:
+    """The seed of one rollout, 48 bits so that every JSON reader keeps it exactly."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{prompt}/{rollout}".encode()).digest()[:6], "big")
 
 
 @dataclass(frozen=True)

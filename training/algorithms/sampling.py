@@ -7,13 +7,12 @@ rounding of matrix products). Tokens are drawn by inverting the exact distributi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,8 +23,9 @@ from contracts.run_dir import Cancelled, RunDir, RunSpec
 from contracts.scores import MADE, ScoreRecord
 from contracts.snapshots import canonical_json
 from rewardmodel import chat
-from training.algorithms import decoding, policy, scoring, states
-from training.algorithms.decoding import Row, SampledResponse, decode
+from training.algorithms import decoding, policy, states
+from training.algorithms.decoding import Row, SampledResponse, decode, row_seed
+from training.algorithms.server_engine import ServerEngine
 
 SAMPLES_SHOWN = 2  # prompts of each call
 CALL_ROWS = 4  # times batch_size: rows drawn between two resumable states
@@ -34,11 +34,6 @@ log = logging.getLogger(__name__)
 
 class SamplingError(ValueError):
     """A prompt cannot be sampled for."""
-
-
-def row_seed(seed: int, prompt: int, rollout: int) -> int:
-    """The seed of one rollout, 48 bits so that every JSON reader keeps it exactly."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{prompt}/{rollout}".encode()).digest()[:6], "big")
 
 
 def sample(
@@ -114,11 +109,66 @@ def context_length(model: Any) -> int:
     return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
 
 
+class Engine(Protocol):
+    """Where rollouts come from: a policy here, or a server (`server_engine.py`)."""
+
+    def encode(self, records: Sequence[PromptRecord]) -> tuple[list[list[int]], list[int]]:
+        """Ids of each prompt, empty where the engine has none, and the numbers of those that it can take."""
+
+    def draw(
+        self, numbered: Sequence[tuple[int, PromptRecord, list[int]]], seed: int, check: Callable[..., None]
+    ) -> list[RolloutSetRecord]:
+        """K rollouts for each (number, prompt, ids). `check` is called often and may raise."""
+
+
+class PolicyEngine:
+    """Draws from a checkpoint in this process."""
+
+    def __init__(self, run_dir: RunDir, config: SampleConfig) -> None:
+        self.config = config
+        self.model, self.tokenizer = policy.load_policy(run_dir.input("policy"))
+
+    def encode(self, records: Sequence[PromptRecord]) -> tuple[list[list[int]], list[int]]:
+        encoded = [chat.encode_prompt(self.tokenizer, record.messages) for record in records]
+        limit = context_length(self.model)
+        fitting = [i for i, ids in enumerate(encoded) if len(ids) < limit]
+        if not fitting:
+            raise SamplingError(
+                f"none of the {len(encoded)} prompts leaves room in the model's context of {limit} tokens; "
+                "choose a snapshot with prompts that do"
+            )
+        return encoded, fitting
+
+    def draw(
+        self, numbered: Sequence[tuple[int, PromptRecord, list[int]]], seed: int, check: Callable[..., None]
+    ) -> list[RolloutSetRecord]:
+        config = self.config
+        drawn = sample(
+            self.model,
+            [ids for _, _, ids in numbered],
+            k=config.rollouts_per_prompt,
+            max_new_tokens=config.max_new_tokens,
+            stop_id=chat.stop_token_id(self.tokenizer),
+            pad_id=self.tokenizer.pad_token_id,
+            seed=seed,
+            temperature=config.temperature,
+            batch_size=config.batch_size,
+            indices=[number for number, _, _ in numbered],
+            on_progress=check,
+        )
+        return [
+            rollout_set(self.tokenizer, record.id, row) for (_, record, _), row in zip(numbered, drawn, strict=True)
+        ]
+
+
 def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
     started = time.monotonic()
     run_dir.set_progress("load", 0, 0)
-    model, tokenizer = policy.load_policy(run_dir.input("policy"))
-    prompts, refused = encode_prompts(run_dir, tokenizer, model, config.max_prompts, spec.seed)
+    engine: Engine = ServerEngine(config) if config.server else PolicyEngine(run_dir, config)
+    records = list(snapshots.read(Path(run_dir.input("prompts")), PromptRecord))
+    chosen = choose(len(records), config.max_prompts, spec.seed)
+    encoded, fitting = engine.encode([records[i] for i in chosen])
+    prompts = {chosen[i]: (records[chosen[i]], encoded[i]) for i in fitting}
     order = sorted(prompts, key=lambda i: len(prompts[i][1]))
     size = max(1, CALL_ROWS * config.batch_size // config.rollouts_per_prompt)
     done = _Partial(run_dir)
@@ -132,49 +182,37 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
             raise Cancelled
 
     check()
-    for chosen in (order[start : start + size] for start in range(0, len(order), size)):
-        if all(i in done.lines for i in chosen):
+    for part in (order[start : start + size] for start in range(0, len(order), size)):
+        if all(i in done.lines for i in part):
             continue
         clock = time.monotonic()
-        drawn = sample(
-            model,
-            [prompts[i][1] for i in chosen],
-            k=config.rollouts_per_prompt,
-            max_new_tokens=config.max_new_tokens,
-            stop_id=chat.stop_token_id(tokenizer),
-            pad_id=tokenizer.pad_token_id,
-            seed=spec.seed,
-            temperature=config.temperature,
-            batch_size=config.batch_size,
-            indices=chosen,
-            on_progress=check,
-        )
-        records = [rollout_set(tokenizer, prompts[i][0].id, row) for i, row in zip(chosen, drawn, strict=True)]
-        facts = summary([rollout for record in records for rollout in record.rollouts])
-        step = len(done.lines.keys() | set(chosen))
+        drawn = engine.draw([(i, *prompts[i]) for i in part], spec.seed, check)
+        facts = summary([rollout for record in drawn for rollout in record.rollouts])
+        step = len(done.lines.keys() | set(part))
         run_dir.add_metrics(
             step,
             tokens_per_s=facts["tokens"] / max(time.monotonic() - clock, 1e-9),
             length=facts["mean_length"],
             eos_rate=facts["eos_rate"],
         )
-        for i, record in list(zip(chosen, records, strict=True))[:SAMPLES_SHOWN]:
+        for i, record in list(zip(part, drawn, strict=True))[:SAMPLES_SHOWN]:
             for rollout in record.rollouts:
                 run_dir.add_sample(step, prompt=prompts[i][0].messages[-1].content, text=rollout.text)
-        done.add(dict(zip(chosen, records, strict=True)))
+        done.add(dict(zip(part, drawn, strict=True)))
         run_dir.set_progress("sample", len(done.lines), len(prompts))
+    write_rollouts(run_dir, spec, [done.lines[i] for i in prompts])
     sets = [RolloutSetRecord.from_json(json.loads(done.lines[i])) for i in prompts]
-    whole: dict[str, Any] = summary([rollout for record in sets for rollout in record.rollouts])
-    made: list[ScoreRecord] = []
-    if run_dir.has_input("reward_model"):
-        run_dir.set_progress("score", 0, len(sets))
-        scorer = scoring.Scorer(run_dir, tokenizer)
-        sets = scorer.score([prompts[i][1] for i in prompts], sets)
-        made = list(scorer.made.values())
-        whole["score"] = float(np.mean([score for record in sets for score in record.scores]))
-    write_rollouts(run_dir, spec, [canonical_json(record.to_json()) for record in sets], scores=made)
     seconds = time.monotonic() - started
+    whole = summary([rollout for record in sets for rollout in record.rollouts])
+    refused = len(chosen) - len(prompts)
     run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **whole})
+
+
+def choose(available: int, most: int, seed: int) -> list[int]:
+    """Row numbers in order: all, or `most` of them by the seed; 0 means all."""
+    if 0 < most < available:
+        return sorted(np.random.default_rng(seed).permutation(available)[:most].tolist())
+    return list(range(available))
 
 
 def encode_prompts(
@@ -182,9 +220,7 @@ def encode_prompts(
 ) -> tuple[dict[int, tuple[PromptRecord, list[int]]], int]:
     """The run's prompts and their ids by row number, and how many were refused for filling the context."""
     records = list(snapshots.read(Path(run_dir.input("prompts")), PromptRecord))
-    chosen: Iterable[int] = range(len(records))
-    if 0 < max_prompts < len(records):
-        chosen = sorted(np.random.default_rng(seed).permutation(len(records))[:max_prompts].tolist())
+    chosen = choose(len(records), max_prompts, seed)
     encoded = {i: (records[i], chat.encode_prompt(tokenizer, records[i].messages)) for i in chosen}
     limit = context_length(model)
     fitting = {i: pair for i, pair in encoded.items() if len(pair[1]) < limit}
@@ -219,8 +255,11 @@ def rollout_set(
 
 
 def summary(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """Lengths in tokens, the stop token included, and the share of responses that ended by themselves."""
-    lengths = [len(rollout.token_ids) for rollout in rollouts]
+    """Lengths in tokens, the stop token included, and the share of responses that ended by themselves.
+
+    A server that gives neither ids nor log-probabilities leaves lengths of 0.
+    """
+    lengths = [len(rollout.token_ids) or len(rollout.token_logprobs) for rollout in rollouts]
     return {
         "rollouts": len(rollouts),
         "tokens": sum(lengths),

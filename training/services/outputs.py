@@ -127,7 +127,12 @@ def _sampling(run: Run) -> dict[str, Any]:
 
 
 def _source_of(run: Run, name: str, *, now: datetime) -> Source:
-    """The source of an input's responses. A base model or a hub model becomes one here."""
+    """The source of an input's responses. A base model, a hub model or a server's model becomes one here."""
+    if run.kind == "sample" and (server := run.config.get("server")):
+        model = run.config["server_model"]
+        return sources.register(
+            project=run.project, kind="outside", name=model[:200], reference=f"{server} {model}", now=now
+        )
     row = run.input_rows.select_related("checkpoint__source", "checkpoint__project").get(name=name)
     checkpoint = row.checkpoint
     if checkpoint is None:
