@@ -38,31 +38,35 @@ def equal_quality(rows: Rows) -> Figure:
 
 
 def truth(rows: Rows) -> Figure:
-    """Accuracy against gold, and gold of the best of 16, by labelers' noise and by ensemble."""
+    """Accuracy against gold by labelers' noise, and what each ensemble gains over one of its members."""
     made = [row for row in rows if row.get("summary")]
     noises = sorted({row["noise"] for row in made})
     most = max(row["members"] for row in made)
-    wanted = [("one", 1), *((name, most) for name in dict.fromkeys(r["combine"] for r in made if r["members"] == most))]
+    ensembles = [(name, most) for name in dict.fromkeys(row["combine"] for row in made if row["members"] == most)]
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    for axes, (measure, title) in zip(
-        figure.subplots(1, 2),
-        (("accuracy", "pair accuracy against the known order"), ("best_of_16", "gold reward of the best of 16")),
-        strict=True,
-    ):
-        for place, (name, members) in enumerate(wanted):
-            chosen = {row["noise"]: row for row in made if (row["combine"], row["members"]) == (name, members)}
-            means = [chosen[noise][measure] for noise in noises]
-            spans = [chosen[noise][f"{measure}_ci"] or [mean, mean] for noise, mean in zip(noises, means, strict=True)]
-            errors = np.abs(np.array(spans).T - np.array(means))
-            at = np.arange(len(noises)) + (place - (len(wanted) - 1) / 2) * 0.12
-            label = "one member" if members == 1 else f"{name} of {members}"
-            axes.errorbar(at, means, yerr=errors, fmt="o", capsize=3, markersize=4, label=label)
-        axes.set_xticks(range(len(noises)), [f"{noise} %" for noise in noises])
-        axes.set_xlabel("pairs that the labelers order wrongly")
-        axes.set_title(title, fontsize=10)
-        axes.grid(alpha=0.25, axis="y")
-    figure.axes[0].legend(fontsize=8)
+    left, right = figure.subplots(1, 2)
+    _intervals(left, made, noises, [("one", 1), *ensembles], "accuracy")
+    left.set_title("pair accuracy against the known order", fontsize=10)
+    _intervals(right, made, noises, ensembles, "accuracy_gain")
+    right.axhline(0, color="gray", linewidth=0.8)
+    right.set_title("gained over one member, within a seed", fontsize=10)
+    left.legend(fontsize=8)
     return figure
+
+
+def _intervals(axes: Any, rows: Rows, noises: list[int], kinds: list[tuple[str, int]], measure: str) -> None:
+    for place, (name, members) in enumerate(kinds):
+        chosen = {row["noise"]: row for row in rows if (row["combine"], row["members"]) == (name, members)}
+        at = [number for number, noise in enumerate(noises) if noise in chosen]
+        means = np.array([chosen[noises[k]][measure] for k in at])
+        spans = np.array([chosen[noises[k]][f"{measure}_ci"] or [mean] * 2 for k, mean in zip(at, means, strict=True)])
+        shifted = np.array(at) + (place - (len(kinds) - 1) / 2) * 0.12
+        label = "one member" if members == 1 else f"{name} of {members}"
+        color = f"C{place + (kinds[0][1] > 1)}"
+        axes.errorbar(shifted, means, yerr=np.abs(spans.T - means), fmt="o", color=color, capsize=3, ms=4, label=label)
+    axes.set_xticks(range(len(noises)), [f"{noise} %" for noise in noises])
+    axes.set_xlabel("pairs that the labelers order wrongly")
+    axes.grid(alpha=0.25, axis="y")
 
 
 PLOTS: dict[str, Callable[[Rows], Figure]] = {"equal_quality": equal_quality, "truth": truth}

@@ -1,7 +1,7 @@
 """Small worlds for studies: base, policy and rollouts of a seed, made by real runs and kept in var/benchmarks.
 
-Everything follows from the seed and the scale, so what is kept is what would be made again. No server and no
-database: the runs are those of `make run`, started on run directories.
+Everything follows from the seed, the scale and the code; whoever changes how worlds are made removes the folder. No
+server and no database: the runs are those of `make run`, started on run directories.
 """
 
 from __future__ import annotations
