@@ -86,6 +86,7 @@ class RankingItem:
     messages: tuple[Turn, ...]
     responses: tuple[Choice, ...]
     orders: tuple[Order, ...]
+    sampling: dict[str, Any] = field(default_factory=dict)  # how the responses came about; empty: only the format knows
     split: str | None = None
 
 

@@ -52,6 +52,7 @@ def _ranking(ranking: RankingRecord) -> RankingItem:
             ),
         ),
         split=ranking.split,
+        sampling=ranking.sampling,
     )
 
 

@@ -135,7 +135,7 @@ class Writer:
             RolloutSet,
             ("id", "uuid", "project_id", "prompt_id", "content_hash", "sampling", "created_at"),
             lambda: (
-                (made[key], uuid, self.project.pk, prompts[row.prompt_key], key, sampling, self._time)
+                (made[key], uuid, self.project.pk, prompts[row.prompt_key], key, row.sampling or sampling, self._time)
                 for (key, row), uuid in zip(new.items(), preparing.identities(len(new)), strict=True)
             ),
         )

@@ -53,6 +53,7 @@ class Prepared:
     set_key: str = ""
     responses: Sequence[Choice] = ()
     orders: list[Order] = field(default_factory=list)
+    sampling: str = ""  # empty: the format's
     size: int = 0  # bytes of JSON
     line: int = 0
     file: str = ""  # the member of an archive or folder
@@ -107,6 +108,7 @@ def _demonstration(row: Prepared, item: DemonstrationItem, format: str) -> None:
 
 def _ranking(row: Prepared, item: RankingItem, format: str) -> None:
     _responses(row, item.responses)
+    row.sampling = canonical(item.sampling).decode() if item.sampling else ""
     for order in item.orders:
         plain = {
             "set": row.set_key, "ranks": order.ranks, "unacceptable": order.unacceptable, "annotator": order.annotator

@@ -15,6 +15,7 @@ import pytest
 from labeling.models.imports import Import
 from labeling.models.prompts import Prompt
 from labeling.services import uploads
+from tests import services
 
 ROOT = Path(__file__).parents[2]
 TEXT = b"".join(json.dumps({"question_text": f"Question {number}?"}).encode() + b"\n" for number in range(40))
@@ -157,3 +158,29 @@ def test_a_killed_import_goes_on_where_it_stood(tmp_path):
 def _rows(base, statement):
     with sqlite3.connect(base, timeout=20) as connection:
         return connection.execute(statement).fetchall()
+
+
+def test_two_imports_of_one_file_on_postgresql_store_each_record_once(tmp_path):
+    file = tmp_path / "pairs.jsonl"
+    with file.open("w") as stream:
+        for number in range(6_000):
+            row = {"prompt": f"Question {number % 5_000}?", "chosen": f"Yes {number}.", "rejected": "No."}
+            stream.write(json.dumps(row) + "\n")
+    with services.postgres() as url:
+        environment = os.environ | {"RANKLOOP_VAR": str(tmp_path), "DATABASE_URL": url}
+        manage = [sys.executable, "manage.py"]
+        subprocess.run([*manage, "migrate", "-v0"], cwd=ROOT, env=environment, check=True, capture_output=True)
+        command = [*manage, "import_data", "--project", "p", "--json"]
+        other = file.rename(tmp_path / "again.jsonl"), tmp_path / "more.jsonl"
+        other[1].write_bytes(
+            other[0].read_bytes() + b"\n"
+        )  # other bytes, so that neither takes over the other's import
+        children = [subprocess.Popen([*command, str(one)], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+                    for one in other]  # fmt: skip
+        reports = [json.loads(child.communicate()[0]) for child in children]
+        assert [child.returncode for child in children] == [0, 0]
+        assert sum(report["stored"] for report in reports) == 6_000
+        assert sum(report["duplicates"] for report in reports) == 6_000
+        export = [*manage, "export_data", "--project", "p", "--kind", "rankings", "--format", "trl-standard"]
+        out = subprocess.run(export, cwd=ROOT, env=environment, check=True, capture_output=True).stdout
+        assert len({line for line in out.splitlines() if line}) == 6_000
