@@ -45,6 +45,7 @@ class Answer(models.Model):
     body_hash = models.CharField(max_length=64)
     too_fast = models.BooleanField(default=False)  # below the project's minimum of active time when it came
     late = models.BooleanField(default=False)  # somebody else had the slot by then; not counted in the overlap
+    erased_at = models.DateTimeField(null=True)  # null: it counts; else what it said is gone
     created_at = models.DateTimeField()
     revision = models.PositiveSmallIntegerField(default=1)
     replaces = models.OneToOneField(

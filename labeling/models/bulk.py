@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from labeling.models import sql
 
+IMPORTS = 7_001  # the kind of the advisory lock
 SETTINGS = {"cache_size": -65536, "mmap_size": 0, "wal_autocheckpoint": 16000, "foreign_keys": 0}
 
 
@@ -36,6 +37,12 @@ def keys_by(
         "= ANY(%s)", list(values))  # fmt: skip
     found = sql.rows(f"SELECT {name}, id FROM {table} WHERE {where} AND {name} {among}", [*given, all_values])
     return {value: int(pk) for value, pk in found}
+
+
+def in_turn(project: int) -> None:
+    """Wait until no other import writes to the project; the lock ends with the transaction. SQLite has one writer."""
+    if not sql.is_sqlite():
+        sql.rows("SELECT pg_advisory_xact_lock(%s, %s)", [IMPORTS, project % (1 << 31)])
 
 
 def insert(model: type[Model], names: tuple[str, ...], many: Iterable[tuple[Any, ...]]) -> None:

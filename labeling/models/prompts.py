@@ -36,6 +36,7 @@ class Prompt(models.Model):
     evaluation_set = models.ForeignKey(
         EvaluationSet, models.PROTECT, null=True, related_name="prompts", db_index=False
     )  # null: for work and training
+    erased_at = models.DateTimeField(null=True)  # null: it is here; else only its hash is
     created_at = models.DateTimeField()
 
     class Meta:

@@ -34,7 +34,7 @@ def of_purposes(*purposes: Purpose, project: Project) -> QuerySet[Answer]:
     """The newest revision of every ranking and comparison that was asked for one of these purposes."""
     return Answer.objects.filter(
         project=project, kind__in=[Kind.RANKING, Kind.COMPARISON], replaced_by=None, rollout_set__isnull=False,
-        purpose__in=purposes,
+        purpose__in=purposes, erased_at=None,
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def records(*, project: Project, kind: str, filters: Filters, weigh: Weigh = unw
 
 def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
     """Those that work and training may see: none of an evaluation set."""
-    rows = Prompt.objects.filter(project=project, evaluation_set=None).order_by("id")
+    rows = Prompt.objects.filter(project=project, evaluation_set=None, erased_at=None).order_by("id")
     if filters.split:
         rows = rows.filter(split=filters.split)
     if filters.since:
@@ -215,7 +215,12 @@ def answer_rows(project: Project, filters: Filters, kinds: list[Kind]) -> QueryS
     independent = Q(purpose=Purpose.ORDINARY) & (Q(task=None) | ~decided)
     settled = Q(purpose=Purpose.REVIEW, task__state=LabelingTask.State.SETTLED)
     rows = Answer.objects.filter(
-        independent | settled, project=project, kind__in=kinds, replaced_by=None, prompt__evaluation_set=None
+        independent | settled,
+        project=project,
+        kind__in=kinds,
+        replaced_by=None,
+        erased_at=None,
+        prompt__evaluation_set=None,
     )
     rows = rows.order_by("id")
     rows = rows.select_related("prompt", "labeler", "guideline")

@@ -74,6 +74,8 @@ class Writer:
 
     def store(self, batch: Sequence[Prepared], counts: Counts) -> list[int]:
         """Adds to the counts. Returns the keys of the batch's bare prompts, for tasks; none in a dry run."""
+        if self.seen is None:
+            bulk.in_turn(self.project.pk)
         prompts = self._prompts(batch, counts)
         sets = self._sets(batch, prompts, counts)
         self._demonstrations([row for row in batch if row.kind is DemonstrationItem], prompts, counts)

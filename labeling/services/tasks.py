@@ -69,7 +69,7 @@ def open_demonstrations(
     *, project: Project, prompts: Iterable[Prompt], now: datetime, drafts: dict[int, str] | None = None
 ) -> list[LabelingTask]:
     """One task per prompt that has none yet. `drafts` maps a prompt's key to what a policy would reply."""
-    prompts = [prompt for prompt in prompts if prompt.evaluation_set_id is None]
+    prompts = [prompt for prompt in prompts if prompt.evaluation_set_id is None and prompt.erased_at is None]
     having = set(
         LabelingTask.objects.filter(kind=Kind.DEMONSTRATION, prompt__in=[prompt.pk for prompt in prompts]).values_list(
             "prompt_id", flat=True

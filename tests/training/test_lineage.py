@@ -100,3 +100,46 @@ def test_what_nobody_used_leads_nowhere(project, api):
     assert {node["type"] for node in graph["nodes"]} == {"run", "checkpoint"}
     assert api.get("projects/garden/lineage", labeler="nobody").json() == {"nodes": [], "edges": []}
     assert api.get("projects/garden/lineage").status_code == 400
+
+
+def test_erasing_a_labeler_tells_what_used_them_and_leaves_no_name(project, models, caller, ada, bob, erin, now):
+    from labeling.selectors import exports
+    from labeling.selectors.exports import Choices
+
+    body = {"labeler": "bob", "answers": True}
+    assert caller(erin).post("projects/garden/erasures", body).status_code == 403
+    tried = caller(ada).post("projects/garden/erasures", {**body, "dry_run": True}).json()
+    assert_shape(shapes.ErasureReport, tried)
+    assert tried["erased"] == {}
+    done = caller(ada).post("projects/garden/erasures", body).json()
+    assert {one["name"] for one in done["checkpoints"]} == {"reward_model 1", "ppo 1"}
+    assert [one["name"] for one in done["snapshots"]] == ["3 rankings"]
+    assert done["erased"]["answers"] == 1
+    assert caller(ada).post("projects/garden/erasures", body).status_code == 404
+    bob.refresh_from_db()
+    assert (bob.is_active, bob.name, bob.username[:7]) == (False, "", "erased-")
+    rows = list(exports.found(project=project, choices=Choices(kind="rankings")))
+    assert {row["labeler"] for row in rows} == {"alice"}
+
+
+def test_erasing_a_prompt_takes_its_texts_and_keeps_it_out(project, models, caller, ada, now):
+    from labeling.models.prompts import Prompt, Response
+    from labeling.selectors import exports
+    from labeling.selectors.exports import Choices
+
+    answer = Answer.objects.filter(labeler__username="alice").first()
+    prompt = answer.prompt
+    said = prompt.messages[0]["content"]
+    done = caller(ada).post("projects/garden/erasures", {"prompt": str(prompt.uuid)}).json()
+    assert {one["name"] for one in done["checkpoints"]} >= {"reward_model 1", "ppo 1"}
+    assert done["erased"]["responses"] == 3
+    again = caller(ada).post("projects/garden/erasures", {"prompt": str(prompt.uuid)}).json()
+    assert set(again["erased"].values()) == {0}
+    kept = json.dumps(
+        [list(Prompt.objects.values_list("messages", flat=True)), list(Response.objects.values_list("text", flat=True))]
+    )
+    assert said not in kept
+    for kind in ("prompts", "rankings"):
+        assert said not in json.dumps(list(exports.found(project=project, choices=Choices(kind=kind))))
+    body = {"prompts": [{"messages": [{"role": "user", "content": said}]}]}
+    assert caller(ada).post("projects/garden/prompts", body).json()["stored"] == 0

@@ -222,3 +222,24 @@ class Advance(s.Serializer):
     config = s.JSONField(required=False, default=dict, help_text="options of the step's run over their defaults")
     seed = s.IntegerField(required=False, allow_null=True, default=None)
     accept = s.BooleanField(required=False, default=True, help_text="false at a gate: back to collecting")
+
+
+class NewErasure(s.Serializer):
+    labeler = s.CharField(required=False, help_text="a username; or name a prompt")
+    prompt = s.UUIDField(required=False)
+    answers = s.BooleanField(
+        required=False, help_text="take the labeler's answers out too; else they lose the name only"
+    )
+    dry_run = s.BooleanField(required=False)
+
+
+class Used(s.Serializer):
+    id = s.CharField()
+    name = s.CharField()
+
+
+class ErasureReport(s.Serializer):
+    erased = s.DictField(child=s.IntegerField())
+    snapshots = Used(many=True)
+    runs = Used(many=True)
+    checkpoints = Used(many=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.api import checkpoints, playground, rounds, runs
+from training.api import checkpoints, erasures, playground, rounds, runs
 
 urlpatterns = [
     path("run-kinds", runs.kinds),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/compare", runs.compare),
     path("projects/<slug:slug>/checkpoints", checkpoints.of_project),
     path("projects/<slug:slug>/lineage", checkpoints.of_answers),
+    path("projects/<slug:slug>/erasures", erasures.of_project),  # admins
     path("checkpoints/<uuid:checkpoint_id>", checkpoints.one),
     path("checkpoints/<uuid:checkpoint_id>/lineage", checkpoints.of_checkpoint),
     path("checkpoints/<uuid:checkpoint_id>/replies", playground.replies),

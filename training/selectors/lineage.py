@@ -47,6 +47,18 @@ def of_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     return graph.plain()
 
 
+def of_prompt(project: Project, prompt: uuid.UUID) -> dict[str, Any]:
+    """Where a prompt went: snapshots that hold it or an answer to it, runs, checkpoints and what came of these."""
+    graph = Graph()
+    for snapshot in Snapshot.objects.filter(project=project).exclude(kind=Snapshot.Kind.CORPUS).order_by("id"):
+        key = "id" if snapshot.kind == Snapshot.Kind.PROMPTS else "prompt_id"
+        count = sum(row[key] == str(prompt) for row in _rows(snapshot))
+        if count:
+            graph.node(snapshot.uuid, "snapshot", f"{snapshot.rows} {snapshot.kind}")
+            _add_uses(graph, snapshot)
+    return graph.plain()
+
+
 def of_answers(project: Project, *, labeler: str = "", answer: uuid.UUID | None = None) -> dict[str, Any]:
     """Where one labeler's answers went, or one answer: snapshots, runs, checkpoints and what came of these."""
     graph = Graph()
@@ -57,12 +69,17 @@ def of_answers(project: Project, *, labeler: str = "", answer: uuid.UUID | None 
         if not any(counts.values()):
             continue
         _add_snapshot(graph, snapshot, counts)
-        for row in RunInput.objects.filter(snapshot=snapshot).select_related("run__checkpoint"):
-            made = _add_run(graph, row.run)
-            graph.edge(str(snapshot.uuid), str(row.run_id), row.name)
-            if made is not None:
-                _add_descendants(graph, made)
+        _add_uses(graph, snapshot)
     return graph.plain()
+
+
+def _add_uses(graph: Graph, snapshot: Snapshot) -> None:
+    """The runs that read the snapshot, and all that came of them."""
+    for row in RunInput.objects.filter(snapshot=snapshot).select_related("run__checkpoint"):
+        made = _add_run(graph, row.run)
+        graph.edge(str(snapshot.uuid), str(row.run_id), row.name)
+        if made is not None:
+            _add_descendants(graph, made)
 
 
 def _add_ancestors(graph: Graph, checkpoint: Checkpoint) -> None:

@@ -579,6 +579,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Erase one labeler or one prompt for good; with `dry_run`, only say what used it. */
+        post: operations["projects_erasures_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/events": {
         parameters: {
             query?: never;
@@ -1841,6 +1858,14 @@ export interface components {
             to: string;
             role: string;
         };
+        ErasureReport: {
+            erased: {
+                [key: string]: number;
+            };
+            snapshots: components["schemas"]["Used"][];
+            runs: components["schemas"]["Used"][];
+            checkpoints: components["schemas"]["Used"][];
+        };
         Event: {
             /** Format: uuid */
             id: string;
@@ -2301,6 +2326,15 @@ export interface components {
             text?: string;
             /** Format: binary */
             file?: string;
+        };
+        NewErasureRequest: {
+            /** @description a username; or name a prompt */
+            labeler?: string;
+            /** Format: uuid */
+            prompt?: string;
+            /** @description take the labeler's answers out too; else they lose the name only */
+            answers?: boolean;
+            dry_run?: boolean;
         };
         NewGoldItemRequest: {
             /** Format: uuid */
@@ -3356,6 +3390,10 @@ export interface components {
             dry_run?: boolean;
             open_demonstrations?: boolean;
         };
+        Used: {
+            id: string;
+            name: string;
+        };
         Webhook: {
             /** Format: uuid */
             id: string;
@@ -4359,6 +4397,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Corpus"];
+                };
+            };
+        };
+    };
+    projects_erasures_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewErasureRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureReport"];
                 };
             };
         };
