@@ -25,20 +25,26 @@ def size() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def refuse_shards() -> None:
-    """Raise where a launcher was told to cut models into shards: here every process would hold them whole."""
+def refuse_shards(*, fsdp: bool = False) -> None:
+    """Raise where a launcher was told to cut models into shards in a way that this run does not."""
+    plain = "FSDP or plain" if fsdp else "plain"
     for name, variable in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
+        if fsdp and name == "FSDP":
+            continue
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             raise RewardModelError(
-                f"found a launch with {name}, expected plain data parallelism (accelerate launch --multi_gpu): every "
-                "process here holds whole models; leave it out, and set lora_rank where memory is short"
+                f"found a launch with {name}, expected {plain} data parallelism (accelerate launch --multi_gpu); "
+                "leave it out, and set lora_rank where memory is short"
             )
 
 
 @contextlib.contextmanager
-def group() -> Iterator[None]:
-    """Join the other processes, where a launcher started several, and leave them at the end."""
-    refuse_shards()
+def group(*, fsdp: bool = False) -> Iterator[None]:
+    """Join the other processes, where a launcher started several, and leave them at the end.
+
+    Raises where the launcher shards models and the run does not; `fsdp` says that it does with FSDP.
+    """
+    refuse_shards(fsdp=fsdp)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
         yield
         return

@@ -30,6 +30,7 @@ PACKED_ROW = 1_024
 
 # A trunk that attends to a window counts distances in columns, which sharing changes.
 _WINDOWS = ("sliding_window", "window_size", "attention_window", "local_attention_window", "attention_chunk_size")
+_SETTLED: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _EXACT: WeakKeyDictionary[Any, dict[str, frozenset[str]]] = WeakKeyDictionary()
 
 
@@ -98,12 +99,19 @@ def encode(
     return layouts[chosen](trunk, batch, with_last_prompt_state=with_last_prompt_state)
 
 
+def settle_layout(trunk: Any) -> None:
+    """Let this trunk take one layout for all batches: where every pass is a collective, processes must agree."""
+    _SETTLED[trunk] = "packed" if "packed" in exact_layouts(trunk) else "each"
+
+
 def choose_layout(trunk: Any, batch: PrefixBatch) -> str:
     """The layout that `encode` takes for this trunk in its present mode.
 
     Packed rows hold no padding between responses but pay attention over the whole row: they are taken
     where they save a fifth of the tokens and stay short, which is about where they win on a CPU.
     """
+    if trunk in _SETTLED:
+        return _SETTLED[trunk]
     exact = exact_layouts(trunk)
     checkpointing = _recomputes(trunk) and trunk.training and torch.is_grad_enabled()
     if "packed" in exact and (checkpointing or "cache" not in exact or _packs_well(batch)):

@@ -49,10 +49,13 @@ def load_policy(path_or_hub: str, *, device: str | None = None) -> tuple[Any, An
     return model, tokenizer
 
 
-def save_policy(model: Any, tokenizer: Any, folder: Path | str) -> None:
-    """Write a plain Hugging Face directory: safetensors, config, generation config, tokenizer, chat template."""
+def save_policy(model: Any, tokenizer: Any, folder: Path | str, *, weights: dict[str, Tensor] | None = None) -> None:
+    """Write a plain Hugging Face directory: safetensors, config, generation config, tokenizer, chat template.
+
+    `weights` stand in for the model's own, where those are in shards.
+    """
     _name_special_tokens(model, tokenizer)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
     for path in Path(folder).iterdir():
         path.chmod(0o644)  # safetensors writes for its owner alone; a worker of another user reads it too

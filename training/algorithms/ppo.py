@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.distributed.tensor import DTensor
 
 from contracts import snapshots
 from contracts.configs import PpoConfig
@@ -25,8 +25,8 @@ from contracts.records import PromptRecord
 from contracts.run_dir import Cancelled, RunDir, RunSpec
 from rewardmodel import chat, parallel
 from rewardmodel.model import context_of
-from training.algorithms import ppo_math, states
-from training.algorithms.ppo_experience import Clock, collect, micro_batches
+from training.algorithms import ppo_math, ppo_shards, states
+from training.algorithms.ppo_experience import Clock, collect, in_step, micro_batches
 from training.algorithms.ppo_memory import within_memory
 from training.algorithms.ppo_state import (
     Experience,
@@ -59,7 +59,7 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
 
     Several processes share each iteration's prompts and each minibatch's; their steps are those of one.
     """
-    with parallel.group():
+    with parallel.group(fsdp=True):
         train(run_dir if parallel.rank() == 0 else states.Follower(run_dir.path), config, spec)
 
 
@@ -116,9 +116,10 @@ def train(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
         raise
 
     # 6. The policy, as a plain model directory.
+    weights = learner.models.whole_weights()
     if parallel.rank() == 0:
         with run_dir.saving_output(**states.provenance(spec, "policy")) as folder:
-            learner.models.save_policy(run_dir, folder)
+            learner.models.save_policy(run_dir, folder, weights)
     run_dir.write_report(report(learner, run_dir, len(questions), left_out, time.monotonic() - started))
     parallel.wait()
 
@@ -208,7 +209,10 @@ def step(learner: Learner, experience: Experience, groups: Sequence[int], check:
         name: {key: weight.grad for key, weight in weights.items() if weight.grad is not None}
         for name, weights in learner.learning.items()
     }
-    norms = [get_total_norm(list(gradients.get(name, {}).values())) for name in ("policy", "critic")]
+    norms = [
+        ppo_shards.total_norm(learner.learning[name].values()) if gradients.get(name) else torch.zeros(())
+        for name in ("policy", "critic")
+    ]
     numbers = torch.stack([*totals, *(norm.to(totals[0]) for norm in norms)]).tolist()
     if not all(map(math.isfinite, numbers)):
         refuse_nonfinite(learner, dict(zip(STEP_NUMBERS, totals, strict=False)))
@@ -217,7 +221,7 @@ def step(learner: Learner, experience: Experience, groups: Sequence[int], check:
     within_limit = numbers[APPROX_KL] <= learner.config.approx_kl_limit
     for (name, optimizer), norm in zip(learner.optimizers.items(), norms, strict=False):
         if within_limit and gradients[name]:
-            clip_grads_with_norm_(learner.learning[name].values(), learner.config.gradient_clip, norm)
+            ppo_shards.clip(learner.learning[name].values(), learner.config.gradient_clip, norm)
             optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     return numbers
@@ -237,7 +241,8 @@ def accumulate(
     totals = {name: torch.zeros((), device=learner.device) for name in STEP_NUMBERS[:5]}
     mine = groups[parallel.rank() :: parallel.size()]
     with learner.models.recomputing():
-        for batch, rows in micro_batches(experience.prompts, experience.responses, mine, learner):
+        made = micro_batches(experience.prompts, experience.responses, mine, learner)
+        for batch, rows in in_step(learner, made):
             check()
             mask, R = batch.response_mask, batch.response_ids.shape[1]
             old, advantages = experience.logprobs[rows, :R], experience.advantages[rows, :R]
@@ -264,7 +269,9 @@ def accumulate(
         trained = [weight for name in names for weight in learner.learning[name].values()]
         for weight in trained:
             weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-        parallel.add_up([*(weight.grad for weight in trained), *totals.values()])
+        # Gradients in shards are sums already.
+        gradients = [weight.grad for weight in trained if not isinstance(weight, DTensor)]
+        parallel.add_up([*gradients, *totals.values()])
     return list(totals.values())
 
 

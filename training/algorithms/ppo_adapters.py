@@ -98,6 +98,8 @@ class Adapters:
         LoraConfig(
             r=self.config.r, lora_alpha=self.config.lora_alpha, target_modules=names, task_type="CAUSAL_LM"
         ).save_pretrained(folder)
+        for path in folder.iterdir():
+            path.chmod(0o644)
 
     @torch.no_grad()
     def _set(self, adapter: str, factors: Factors) -> None:

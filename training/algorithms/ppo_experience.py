@@ -125,7 +125,7 @@ def measured(
     of_model = torch.zeros(len(learner.rewards.of_model), len(answers), device=device)
     prompts = [question.ids for question in questions]
     responses = [[response.ids for response in group] for group in drawn]
-    for batch, rows in micro_batches(prompts, responses, range(len(prompts)), learner):
+    for batch, rows in in_step(learner, micro_batches(prompts, responses, range(len(prompts)), learner)):
         check()
         width = batch.response_ids.shape[1]
         logprobs[rows, :width], entropy[rows, :width], values[rows, :width] = learner.forward(batch)
@@ -177,9 +177,9 @@ def rollouts(
     config = learner.config
     prompts = [questions[i].ids for i in which]
     longest = max(map(len, prompts), default=0) + config.max_new_tokens
-    with learner.autocast():
+    with learner.autocast(), learner.models.decoding() as model:
         return sampling.sample(
-            learner.models.use("policy"),
+            model,
             prompts,
             k=k,
             max_new_tokens=config.max_new_tokens,
@@ -220,6 +220,20 @@ def micro_batches(
         )
         rows = [pieces[c][0] * k + i for c in chosen for i in pieces[c][1]]
         yield batch, torch.tensor(rows, device=learner.device)
+
+
+def in_step(
+    learner: Learner, made: Iterator[tuple[prefix.PrefixBatch, Tensor]]
+) -> Iterator[tuple[prefix.PrefixBatch, Tensor]]:
+    """The batches; of models in shards as many on every process, the missing ones for no row, which adds nothing."""
+    if not learner.models.sharded:
+        yield from made
+        return
+    mine = list(made)
+    filler = prefix.batch([[0]], [[[0]]], pad_id=learner.tokenizer.pad_token_id, device=learner.device)
+    yield from mine
+    for _ in range(max(parallel.gather(len(mine))) - len(mine)):
+        yield filler, torch.zeros(0, dtype=torch.long, device=learner.device)
 
 
 class Clock:

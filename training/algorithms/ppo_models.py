@@ -7,6 +7,7 @@ taken up with `use`, so the loop does not know which of the two it runs on.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 from contracts.configs import PpoConfig
 from contracts.run_dir import RunDir
 from rewardmodel.model import RewardModel, default_device, turn_dropout_off
-from training.algorithms import policy, ppo_adapters
+from training.algorithms import policy, ppo_adapters, ppo_shards
 
+log = logging.getLogger(__name__)
 Parameters = dict[str, nn.Parameter]
 
 
@@ -82,6 +84,9 @@ class Models:
             self.critic.to(self.device).eval()
         if self.reward_model is not None:
             self.reward_model.bf16 = config.bf16
+        self.sharded = ppo_shards.wanted()
+        if self.sharded:
+            self._shard()
         self.learning = self._learning()
         if config.gradient_checkpointing:
             for trunk in self._trunks():
@@ -118,15 +123,39 @@ class Models:
             for trunk in trunks:
                 trunk.eval()
 
-    def save_policy(self, run_dir: RunDir, folder: Path) -> None:
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[Any]:
+        """The policy, whole on this process however many shards it is in."""
+        model = self.use("policy")
+        with ppo_shards.together(model.base_model) if self.sharded else contextlib.nullcontext():
+            yield model
+
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """The policy's weights where they are in shards; all processes call this together."""
+        if not self.sharded:
+            return None
+        return {name: ppo_shards.whole(weight).detach() for name, weight in self.policy.state_dict().items()}
+
+    def save_policy(self, run_dir: RunDir, folder: Path, weights: dict[str, Tensor] | None) -> None:
         """A plain model directory; adapters are merged into it, and also written to `adapter/` in peft's format."""
         if self.adapters is None:
-            policy.save_policy(self.policy, self.tokenizer, folder)
+            policy.save_policy(self.policy, self.tokenizer, folder, weights=weights)
             return
         merged, _ = policy.load_policy(run_dir.input("policy"), device="cpu")
         self.adapters.merge_into(merged)
         policy.save_policy(merged, self.tokenizer, folder)
         self.adapters.save(folder / "adapter")
+
+    def _shard(self) -> None:
+        if self.adapters is not None:
+            raise policy.PolicyError(
+                "found a launch with FSDP and lora_rank, expected one of them: adapters share one base, which fits "
+                "where shards would be needed; launch with --multi_gpu alone"
+            )
+        scorers = [] if self.reward_model is None else [self.reward_model, *self.reward_model.members]
+        trunks = [*self._trunks(), self.reference.base_model, *(one.trunk for one in scorers)]
+        ppo_shards.shard(trunks, self.device)
+        log.info("%d of %d weights are held by this process", *ppo_shards.held(trunks))
 
     def _trunks(self) -> list[Any]:
         own = [self.critic.trunk] if self.critic is not None and self.critic.trunk is not None else []

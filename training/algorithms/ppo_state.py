@@ -18,7 +18,7 @@ from torch import Tensor
 from contracts.configs import PpoConfig
 from contracts.run_dir import RunDir
 from rewardmodel import prefix
-from training.algorithms import policy, ppo_math, states
+from training.algorithms import policy, ppo_math, ppo_shards, states
 from training.algorithms.ppo_models import Models
 from training.algorithms.ppo_rewards import Rewards
 
@@ -87,7 +87,11 @@ class Learner:
         self.rates = {"policy": config.learning_rate, "critic": config.critic_learning_rate}
         self.optimizers = {
             name: torch.optim.AdamW(
-                list(weights.values()), lr=self.rates[name], eps=ADAM_EPSILON, weight_decay=0.0, fused=True
+                [{"params": part} for part in ppo_shards.parts(weights.values())],
+                lr=self.rates[name],
+                eps=ADAM_EPSILON,
+                weight_decay=0.0,
+                fused=True,
             )
             for name, weights in self.learning.items()
         }
@@ -170,10 +174,18 @@ class Learner:
             run_dir,
             {
                 "models": {
-                    name: {key: weight.detach() for key, weight in weights.items()}
+                    name: {key: ppo_shards.whole(weight.detach()) for key, weight in weights.items()}
                     for name, weights in self.learning.items()
                 },
-                "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+                # By the weights' names, so that a state knows nothing of how an optimizer groups them.
+                "moments": {
+                    name: {
+                        key: {moment: ppo_shards.whole(value) for moment, value in optimizer.state[weight].items()}
+                        for key, weight in self.learning[name].items()
+                        if weight in optimizer.state
+                    }
+                    for name, optimizer in self.optimizers.items()
+                },
                 "beta": self.beta,
                 "micro_batch_tokens": self.micro_batch_tokens,
                 "update": self.update,
@@ -191,9 +203,14 @@ class Learner:
         with torch.no_grad():
             for name, weights in self.learning.items():
                 for key, weight in weights.items():
-                    weight.copy_(state["models"][name][key])
+                    weight.copy_(ppo_shards.like(state["models"][name][key], weight))
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            for key, moments in state["moments"][name].items():
+                weight = self.learning[name][key]
+                optimizer.state[weight] = {
+                    moment: ppo_shards.like(value, weight) if value.dim() else value.to(weight.device)
+                    for moment, value in moments.items()
+                }
         self.beta, self.update = state["beta"], state["update"]
         self.micro_batch_tokens = state["micro_batch_tokens"]
         if state["experience"]:
@@ -206,7 +223,7 @@ class Learner:
 def refuse_nonfinite(learner: Learner, tensors: dict[str, Tensor]) -> None:
     """Stop before a NaN or an infinity reaches the weights. The newest state on disk stays as it is."""
     for name, tensor in tensors.items():
-        if not bool(torch.isfinite(tensor).all()):
+        if not bool(torch.isfinite(ppo_shards.whole(tensor)).all()):
             raise Diverged(
                 f"in iteration {learner.update + 1} {name} are no longer finite; the state saved before it is kept; "
                 "lower learning_rate or gradient_clip"
