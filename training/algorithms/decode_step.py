@@ -63,8 +63,8 @@ class ModelStep:
     def seat(self, slots: Tensor, source: Tensor, layers: Sequence[DynamicLayer], width: int) -> None:
         """Copy the first `width` columns of prompts `source` of `layers` into slots."""
         for buffer, layer in zip(self.buffers, layers, strict=True):
-            buffer[0, slots, :, :width] = layer.keys[source, :, :width]
-            buffer[1, slots, :, :width] = layer.values[source, :, :width]
+            buffer[0, slots, :, :width] = layer.keys[source, :, :width].to(buffer.dtype)
+            buffer[1, slots, :, :width] = layer.values[source, :, :width].to(buffer.dtype)
 
     def move(self, sources: Tensor, targets: Tensor, width: int) -> None:
         for buffer in self.buffers:
