@@ -61,7 +61,8 @@ def change(*, project: Project, plain: Any, by: User, now: datetime) -> Project:
     status = body.text("status", most=20)
     if status and status not in Project.Status.values:
         body.problem("status", f"must be one of {', '.join(Project.Status.values)}")
-    if status == Project.Status.ARCHIVED and project.status != status and body.text("confirm", most=60) != project.slug:
+    confirmed = body.text("confirm", most=60) == project.slug
+    if status == Project.Status.ARCHIVED and project.status != status and not confirmed:
         body.problem("confirm", "must be the project's slug, to archive it", code="not_confirmed")
     _apply(project, body)
     body.finish()

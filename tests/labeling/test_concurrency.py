@@ -12,12 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
 from labeling.models.answers import Answer
+from labeling.models.people import Membership
+from labeling.models.quality import QualityCheck, ReviewCase
 from labeling.models.work import Kind, LabelingTask, Slot
 from labeling.selectors import invariants
-from labeling.services import leases
+from labeling.services import gold, leases
 from tests.labeling.work import Labeler, set_up
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +113,42 @@ def test_one_labeler_in_many_tabs_gets_one_lease(shared_database):
     in_threads(6, work)
     assert len(tokens) == 1
     assert not any(invariants.violations().values())
+
+
+def test_gold_repeats_early_stops_and_reviews_at_once(shared_database):
+    """Everything that may follow from an answer, under many hands: each once, and nothing independent that is not."""
+    rules = {
+        "gold_accuracy": 0.9, "self_consistency": 0.9, "fast_share": 0.5, "minimum_seconds": {"ranking": 1}, "least": 2,
+        "stop_agreement": 0.5,
+    }  # fmt: skip
+    project = set_up(
+        tasks=40, overlap=3, labelers=5, now=timezone.now(), gold_share=0.3, repeat_share=0.2, repeat_distance=2,
+        quality=rules,
+    )  # fmt: skip
+    for task in LabelingTask.objects.order_by("id")[:6]:
+        ids = [str(uuid) for uuid in task.rollout_set.responses.values_list("uuid", flat=True)]
+        order = {id: place for place, id in enumerate(ids, 1)}
+        gold.make(task=task, ranks=order, reason="", by=None, now=timezone.now())
+    labelers = [Labeler(project, f"labeler{number}", seed=number) for number in range(5)]
+
+    def work(number: int) -> None:
+        idle = 0
+        while idle < 4:
+            shift = timedelta(seconds=120 * idle)
+            idle = 0 if labelers[number].turn(timezone.now() + shift) else idle + 1
+
+    in_threads(5, work)
+    assert not any(invariants.violations().values()), invariants.violations()
+    counts = {name: Answer.objects.filter(purpose=name).count() for name in ("ordinary", "gold", "repeat")}
+    assert min(counts.values()) > 0, counts
+    assert QualityCheck.objects.count() == counts["gold"] + counts["repeat"]
+    twice = Answer.objects.filter(purpose="gold").values("task", "labeler").annotate(n=Count("pk")).filter(n__gt=1)
+    assert not twice.exists()
+    ended = LabelingTask.objects.filter(purpose="ordinary")
+    assert set(ended.values_list("state", flat=True)) == {"done"}
+    assert Slot.objects.filter(state="withdrawn", task__purpose="ordinary").exists(), "nothing stopped early"
+    assert ReviewCase.objects.filter(state="open").exists(), "nobody disagreed"
+    assert Membership.objects.filter(warned_at__isnull=False).exists()
 
 
 def test_processes_killed_at_any_moment(shared_database, tmp_path):

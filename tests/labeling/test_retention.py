@@ -110,11 +110,11 @@ def test_a_project_with_a_run_under_way_is_kept_and_said_so(project, caller, ada
     from training.models.runs import Run
 
     archive(caller, ada, retention_days=0)
-    Run.objects.create(id=uuid.uuid4(), project=project, kind="pretrain", name="r", config={}, created_at=now)
+    Run.objects.create(id=uuid.uuid4(), project=project, kind="pretrain", name="r", config={}, seed=0, created_at=now)
     out = StringIO()
     with pytest.raises(CommandError):
         call_command("purge_projects", stdout=out)
     assert "a run of it is under way" in out.getvalue()
-    Run.objects.update(status="failed")
+    Run.objects.update(status="cancelled", finished_at=now)
     assert "1 runs" in purge()
     assert Run.objects.count() == 0

@@ -71,7 +71,7 @@ def make_gold(now):
 @pytest.fixture
 def shares(project):
     def shares(**values):
-        for name, value in {"gold_share": 0.0, **values}.items():
+        for name, value in {"gold_share": 0.0, "repeat_share": 0.0, **values}.items():
             setattr(project, name, value)
         project.save()
 
@@ -278,6 +278,34 @@ def test_a_skipped_repeat_is_closed_and_halts_nothing(shares, publish, take, ans
     leases.skip(token=lease.token, labeler=alice, reason="seen before", comment="", now=now)
     assert LabelingTask.objects.get(pk=lease.task_id).state == "closed"
     assert LabelingTask.objects.filter(state="halted").count() == 0
+
+
+def test_a_hand_out_takes_as_many_statements_however_much_gold_and_history_there_is(
+    shares, publish, make_gold, take, answer, alice, now
+):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def statements(**values):
+        shares(**values)
+        with CaptureQueriesContext(connection) as captured:
+            lease = take(alice)
+        answer(lease, alice)
+        return len(captured)
+
+    tasks = publish(60)
+    for task in tasks[:5]:
+        make_gold(task)
+    plain = statements()
+    few = [statements(gold_share=1.0), statements(repeat_share=1.0, repeat_distance=1)]
+    for task in tasks[5:30]:
+        make_gold(task)
+    shares()
+    for _ in range(15):
+        answer(take(alice), alice)
+    assert statements() == plain
+    assert [statements(gold_share=1.0), statements(repeat_share=1.0, repeat_distance=1)] == few
+    assert max(few) <= plain + 5
 
 
 def test_shares_are_kept_over_many_hand_outs(shares, publish, make_gold, take, answer, alice, now):
