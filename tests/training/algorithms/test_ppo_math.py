@@ -204,6 +204,30 @@ def test_batch_order_changes_no_formula():
     )
 
 
+def test_whitening_and_both_losses_equal_loops_over_single_tokens():
+    generator, mask = ragged(9, 6, seed=11)
+    new, old, x, y = (torch.randn(9, 6, generator=generator, dtype=torch.float64) for _ in range(4))
+    cells = [(n, t) for n in range(9) for t in range(6) if mask[n, t]]
+    chosen = [x[cell].item() for cell in cells]
+    mean = sum(chosen) / len(chosen)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in chosen) / len(chosen) + 1e-8)
+    policy = value = moved = 0.0
+    for n, t in cells:
+        a, b, v, w = (tensor[n, t].item() for tensor in (new, old, x, y))
+        ratio = math.exp(a - b)
+        policy += -min(ratio * v, min(max(ratio, 0.8), 1.2) * v)
+        near = b + min(max(a - b, -0.2), 0.2)
+        value += 0.5 * max((a - w) ** 2, (near - w) ** 2)
+        moved += math.exp(a - b) - 1 - (a - b)
+    white = ppo_math.whiten(x, mask)
+    assert [white[cell].item() for cell in cells] == pytest.approx([(value - mean) / deviation for value in chosen])
+    found = ppo_math.policy_loss(new, old, x, mask, clip=0.2, tokens=len(cells)).loss
+    assert found.item() == pytest.approx(policy / len(cells))
+    found = ppo_math.value_loss(new, old, y, mask, clip=0.2, tokens=len(cells)).loss
+    assert found.item() == pytest.approx(value / len(cells))
+    assert ppo_math.approximate_kl(new, old, mask, tokens=len(cells)).item() == pytest.approx(moved / len(cells))
+
+
 # KL, beta, explained variance
 
 
