@@ -14,7 +14,7 @@ from labeling import errors
 from labeling.api import automation_shapes, shapes, work_shapes
 from labeling.api.base import found, paged, user
 from labeling.models.answers import Answer as AnswerRow
-from labeling.models.people import Role
+from labeling.models.people import Role, User
 from labeling.models.projects import Guideline
 from labeling.models.projects import Project as ProjectRow
 from labeling.models.work import Kind, LabelingTask
@@ -158,8 +158,10 @@ class Answers(APIView):
             member.require("view_answers")
         if kind := request.query_params.get("kind"):
             rows = rows.filter(kind=kind)
-        if labeler := request.query_params.get("labeler"):
-            rows = rows.filter(labeler__username=labeler)
+        if username := request.query_params.get("labeler"):
+            # Looked up first: the list's index begins with the labeler.
+            labeler = User.objects.filter(username=username).first()
+            rows = rows.filter(labeler=labeler) if labeler else rows.none()
         blind = not member.may("view_answers")
         return paged(request, rows, lambda row: answers.describe(row, blind=blind))
 

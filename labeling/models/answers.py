@@ -86,7 +86,16 @@ class Answer(models.Model):
         indexes = [
             models.Index(F("project"), F("id").desc(), name="answer_newest_first"),
             models.Index(fields=["project", "kind", "created_at"], name="answer_by_time"),
+            models.Index(F("project"), F("kind"), F("id").desc(), name="answer_newest_first_of_kind"),
             # Imported answers, of which there may be millions, are in none of these.
+            models.Index(
+                F("labeler"),
+                F("project"),
+                F("kind"),
+                F("id").desc(),
+                condition=Q(labeler__isnull=False),
+                name="answer_newest_of_one_and_kind",
+            ),
             models.Index(
                 F("labeler"),
                 F("project"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class EvaluationSet(models.Model):
@@ -46,6 +46,7 @@ class Prompt(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "split", "id"], name="prompt_by_split"),
+            models.Index(F("project"), F("id").desc(), name="prompt_newest_first"),
             models.Index(
                 fields=["evaluation_set"], condition=Q(evaluation_set__isnull=False), name="prompt_by_evaluation_set"
             ),

@@ -46,7 +46,7 @@ class LabelingTask(models.Model):
         DISCARDED = "discarded"  # a reviewer found that no answer to it counts
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks")
+    project = models.ForeignKey("labeling.Project", models.CASCADE, related_name="tasks", db_index=False)
     kind = models.CharField(max_length=13, choices=Kind.choices)
     prompt = models.ForeignKey("labeling.Prompt", models.PROTECT, related_name="tasks")
     rollout_set = models.ForeignKey(
@@ -95,7 +95,13 @@ class LabelingTask(models.Model):
                 name="task_has_responses_unless_it_asks_for_one",
             ),
         ]
-        indexes = [models.Index(fields=["project", "kind", "state", "id"], name="task_by_state")]
+        indexes = [
+            models.Index(fields=["project", "kind", "state", "id"], name="task_by_state"),
+            # For each filter of the list, in its order.
+            models.Index(F("project"), F("id").desc(), name="task_newest_first"),
+            models.Index(F("project"), F("kind"), F("id").desc(), name="task_newest_first_of_kind"),
+            models.Index(F("project"), F("state"), F("id").desc(), name="task_newest_first_of_state"),
+        ]
 
 
 class Slot(models.Model):

@@ -13,9 +13,12 @@ def detailed(answers: QuerySet[Answer]) -> QuerySet[Answer]:
     ranked = RankedResponse.objects.select_related("response").defer(
         "response__text", "response__token_ids", "response__token_logprobs"
     )
-    return answers.select_related(
-        "task", "labeler", "demonstration", "guideline", "prompt", "replaced_by", "project"
-    ).prefetch_related(Prefetch("ranked", queryset=ranked))
+    # Two that are not joined. Nearly all answers are newest revisions, and a join over an index of nulls is planned as
+    # a scan; projects are few, so SQLite would begin with them, and sort all their answers.
+    newer = Prefetch("replaced_by", queryset=Answer.objects.only("pk", "replaces"))
+    return answers.select_related("task", "labeler", "demonstration", "guideline", "prompt").prefetch_related(
+        Prefetch("ranked", queryset=ranked), newer, "project"
+    )
 
 
 def describe(answer: Answer, *, blind: bool = False) -> dict[str, Any]:
