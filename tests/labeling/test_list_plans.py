@@ -16,7 +16,9 @@ from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
 from labeling.models.people import Membership, User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, Response, RolloutSet, Source
+from labeling.models.quality import ReviewCase
 from labeling.models.records import AuditEntry, OutboxEvent
+from labeling.models.webhooks import Delivery, Webhook
 from labeling.models.work import LabelingTask, Lease, Slot
 
 P = "projects/field"
@@ -40,9 +42,15 @@ GROWING = [
     "agreement/items?order=agreement",
     "agreement/items?ambiguous=1",
     "agreement/labelers",
+    "review",
+    "review?state=left",
+    "webhooks/{webhook_id}/deliveries",
 ]
 # Bounded by people, or by what people start one at a time.
 SMALL = {
+    "gold",
+    "anchors",
+    "webhooks",
     "run-kinds",
     "runs",
     "tokens",
@@ -103,6 +111,17 @@ def fill():
     )
     AuditEntry.objects.bulk_create(AuditEntry(project=field, action="a", created_at=NOW) for _ in numbers)
     OutboxEvent.objects.bulk_create(OutboxEvent(project=field, kind="k", created_at=NOW) for _ in numbers)
+    ReviewCase.objects.bulk_create(
+        ReviewCase(task=tasks[n], project=field, why="skips", state="left" if n < RARE else "open", opened_at=NOW,
+                   closed_at=NOW if n < RARE else None, closed_by=rare if n < RARE else None)
+        for n in numbers
+    )  # fmt: skip
+    events = OutboxEvent.objects.all()
+    for url in ("https://one.example", "https://other.example"):
+        webhook = Webhook.objects.create(project=field, url=url, secret="s", after=0, created_at=NOW)
+        Delivery.objects.bulk_create(
+            Delivery(webhook=webhook, event=one, state="delivered", created_at=NOW, ended_at=NOW) for one in events
+        )
     SetMeasure.objects.bulk_create(
         SetMeasure(rollout_set=sets[n], project=field, rankings=2, agreeing_pairs=n, decided_pairs=ROWS,
                    pairwise_agreement=n / ROWS, ambiguous=n < RARE)
@@ -187,7 +206,8 @@ def test_a_page_of_each_list_reads_about_a_page(shared_database, caller, explain
     limit = {"postgresql": 8 * PAGE, "sqlite": 20_000}[connection.vendor]
     slow = {}
     for route in GROWING:
-        address = f"/api/v1/{P}/{route}{'&' if '?' in route else '?'}page_size={PAGE}"
+        filled = route.format(webhook_id=Webhook.objects.latest("id").uuid)
+        address = f"/api/v1/{P}/{filled}{'&' if '?' in route else '?'}page_size={PAGE}"
         for page in ("first", "next"):
             with CaptureQueriesContext(connection) as queries:
                 answer = client.get(address)

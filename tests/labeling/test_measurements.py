@@ -1,5 +1,6 @@
 """Measurements: asked for, claimed once, and what the API says of agreement, reliability and statistics."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from labeling.models.answers import Answer, RankedResponse
 from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
+from labeling.models.prompts import RolloutSet
+from labeling.models.quality import GoldItem, QualityCheck
+from labeling.models.work import LabelingTask, Lease, Slot
 from labeling.selectors import measured, statistics
 from labeling.services import measurements, measuring
 from tests.labeling.work import rank
@@ -224,3 +229,72 @@ def test_reading_takes_as_many_queries_for_many_as_for_few(
     with CaptureQueriesContext(connection) as many:
         assert client.get(f"{P}/{route}").status_code == 200
     assert len(many) == len(few)
+
+
+def test_gold_repeats_and_anchors_are_measured_and_are_no_independent_answers(
+    ranked_by, measure, caller, rita, project, now
+):
+    # alice and bob agree on two items. The first becomes gold of the reversed order; alice repeats the second, turned
+    # around in one pair; and it is an anchor of a later run that bob turns around wholly.
+    alice, bob = ranked_by([[(1, 2, 3), (1, 2, 3)], [(1, 2, 3), (1, 2, 3)]])
+    first, second = RolloutSet.objects.order_by("id")
+    run = uuid.uuid4()
+    measure()
+    before = caller(rita).get(f"{P}/agreement").json()["agreement"]
+
+    def again(labeler, purpose, places, **more):
+        task = LabelingTask.objects.create(
+            project=project, kind="ranking", purpose=purpose, prompt=second.prompt, rollout_set=second, created_at=now,
+            **more,
+        )  # fmt: skip
+        slot = Slot.objects.create(task=task, number=0, project=project, kind="ranking", priority=0, shuffle=0,
+                                   state="answered", labeler=labeler)  # fmt: skip
+        lease = Lease.objects.create(token=uuid.uuid4(), slot=slot, task=task, labeler=labeler, drawn_at_random=True,
+                                     selection_probability=1, created_at=now)  # fmt: skip
+        answer = Answer.objects.create(
+            project=project, kind="ranking", purpose=purpose, prompt=second.prompt, rollout_set=second, task=task,
+            labeler=labeler, lease=lease, idempotency_key=purpose, body_hash=purpose,
+            created_at=now + timedelta(days=1),
+        )  # fmt: skip
+        responses = second.responses.order_by("index")
+        RankedResponse.objects.bulk_create(
+            RankedResponse(answer=answer, response=one, rank=rank) for one, rank in zip(responses, places, strict=True)
+        )
+        return answer
+
+    earlier = Answer.objects.get(labeler=alice, rollout_set=second)
+    repeat = again(alice, "repeat", (2, 1, 3), repeat_of=earlier)
+    check = {"project": project, "labeler": alice, "created_at": now}
+    QualityCheck.objects.create(answer=repeat, against=earlier, purpose="repeat", agreeing=2, decided=3, **check)
+    scored = Answer.objects.get(labeler=alice, rollout_set=first)
+    QualityCheck.objects.create(answer=scored, purpose="gold", agreeing=0, decided=3, **check)
+    again(bob, "anchor", (3, 2, 1), opened_for=run)
+    measure()
+    found = caller(rita).get(f"{P}/agreement").json()
+    assert found["agreement"] == before
+    assert (found["gold"]["share"], found["gold"]["answers"], found["gold"]["interval"]) == (0.0, 1, None)
+    assert found["self_consistency"]["share"] == pytest.approx(2 / 3)
+    (anchor,) = found["anchors"]
+    assert (anchor["run"], anchor["items"], anchor["answers"]) == (str(run), 1, 1)
+    assert (anchor["own"]["share"], anchor["others"]["share"]) == (0.0, 0.0)
+    assert anchor["own"]["decided_pairs"] == anchor["others"]["decided_pairs"] == 3
+    mine, bobs = caller(rita).get(f"{P}/agreement/labelers").json()["results"]
+    assert (mine["self_consistency"]["decided_pairs"], bobs["self_consistency"]["share"]) == (3, None)
+
+
+def test_the_known_order_of_gold_items_tells_who_reads(ranked_by, measure, caller, rita, project, now):
+    """Two people alone cannot be told apart; against gold they can."""
+    ranked_by([[(1, 2, 3), (3, 2, 1) if n % 2 else (2, 3, 1)] for n in range(10)])
+    for task in LabelingTask.objects.all():
+        ids = [str(one.uuid) for one in task.rollout_set.responses.order_by("index")]
+        GoldItem.objects.create(
+            task=task, project=project, kind="ranking", created_at=now, ranks=dict(zip(ids, (1, 2, 3), strict=True))
+        )
+    Answer.objects.update(purpose="gold")
+    LabelingTask.objects.update(purpose="gold")
+    measure()
+    alice, bob = caller(rita).get(f"{P}/agreement/labelers").json()["results"]
+    assert alice["reliability"]["finding"] == "reads"
+    assert bob["reliability"]["finding"] in ("guesses", "reverses")
+    assert alice["weight"] > 0.5 > bob["weight"]
+    assert alice["agreement"]["items"] == 0
