@@ -49,6 +49,9 @@ bench: $(DEVELOPMENT) ## Run one benchmark: make bench NAME=…; JSON lines on s
 	@test -n "$(NAME)" || { echo "NAME=… is one of: $(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))" >&2; exit 2; }
 	@$(BIN)/python -m benchmarks.$(NAME)
 
+screenshots: $(DEVELOPMENT) $(DIST) ## Photograph every screen into var/screens and docs/screens (ARGS="ranking home" selects)
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
 fmt: $(DEVELOPMENT) $(MODULES) ## Format everything
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
@@ -5,6 +6,14 @@ const server = process.env["RANKLOOP_SERVER"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
+  resolve: {
+    alias: {
+      // In browsers it parses with DOMParser, where the content security policy objects to KaTeX's style attributes.
+      "hast-util-from-html-isomorphic": fileURLToPath(
+        new URL("node_modules/hast-util-from-html-isomorphic/index.js", import.meta.url),
+      ),
+    },
+  },
   build: {
     outDir: "dist",
     assetsDir: "assets",

@@ -49,8 +49,8 @@ class Api:
             content = response.read()
         return json.loads(content) if content else None
 
-    def sign_in(self, username: str) -> None:
-        self.token = self("POST", "auth/token", {"username": username, "password": PASSWORD})["token"]
+    def sign_in(self, username: str, password: str = PASSWORD) -> None:
+        self.token = self("POST", "auth/token", {"username": username, "password": password})["token"]
 
 
 class Stage:
@@ -168,7 +168,7 @@ def sign_in(stage: Stage, browser: Browser) -> Iterator[Callable[[str], Page]]:
     contexts = []
     problems: list[str] = []
 
-    def arrive(username: str) -> Page:
+    def arrive(username: str, heading: str = "Good to see you") -> Page:
         context = browser.new_context(
             viewport={"width": 1280, "height": 900}, base_url=stage.address, locale="en-GB", timezone_id="UTC"
         )
@@ -182,7 +182,7 @@ def sign_in(stage: Stage, browser: Browser) -> Iterator[Callable[[str], Page]]:
         page.get_by_label("User name").fill(username)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("heading", name="Good to see you").wait_for()
+        page.get_by_role("heading", name=heading).wait_for()
         return page
 
     yield arrive

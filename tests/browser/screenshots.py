@@ -15,9 +15,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from demo import seeding
@@ -28,7 +30,37 @@ from tests.services import free_port
 
 SIZES = {"wide": (1440, 900), "medium": (1024, 768), "phone": (390, 844)}
 THEMES = ("light", "dark")
-DOCUMENTED = {("wide", "light"), ("phone", "dark")}
+# What the documentation shows, by size and theme; taken first.
+DOCUMENTED = {
+    ("wide", "light"): tuple(
+        [
+            "sign-in",
+            "home",
+            "ranking",
+            "demonstration",
+            "answers",
+            "runs",
+            "new-run",
+            "run-ppo",
+            "run-reward-model",
+            "overlay",
+            "rounds",
+            "checkpoint",
+            "rollouts",
+            "playground",
+            "tokens",
+            "quality",
+            "statistics",
+            "review",
+            "data",
+            "settings",
+            "audit",
+            "people",
+        ]
+    ),
+    ("wide", "dark"): ("ranking", "run-ppo", "quality"),
+    ("phone", "dark"): ("home", "ranking", "demonstration", "runs", "quality"),
+}
 GARDEN = "kitchen-garden"
 
 
@@ -45,6 +77,7 @@ class World:
     slug: str
     runs: dict[str, str]
     policy: str
+    start: str
 
 
 def screens(world: World) -> list[Screen]:
@@ -66,6 +99,8 @@ def screens(world: World) -> list[Screen]:
         Screen("checkpoints", "erin", f"{p}/checkpoints"),
         Screen("checkpoint", "erin", f"{p}/checkpoints/{world.policy}"),
         Screen("rollouts", "erin", f"{p}/rollouts"),
+        Screen("playground", "erin", f"{p}/playground?a={world.policy}&b={world.start}"),
+        Screen("tokens", "erin", f"{p}/tokens"),
         Screen("quality", "rita", f"{p}/quality"),
         Screen("statistics", "rita", f"{p}/statistics"),
         Screen("review", "rita", f"{p}/review"),
@@ -130,7 +165,7 @@ def server(environment: dict[str, str]) -> Iterator[Stage]:
 
 def prepare(stage: Stage) -> World:
     """A project with rich text beside the small world, and people who look at both."""
-    stage.api.token = stage.api("POST", "auth/token", {"username": "ada", "password": PASSWORD})["token"]
+    stage.api.sign_in("ada", PASSWORD)
     people = {person["username"] for person in stage.api("GET", "people")["results"]}
     for username, role in {"nora": "labeler", "rita": "reviewer", "erin": "engineer"}.items():
         if username not in people:
@@ -143,8 +178,15 @@ def prepare(stage: Stage) -> World:
     if GARDEN not in slugs:
         garden(stage)
     runs: dict[str, Any] = {run["kind"]: run for run in stage.api("GET", f"projects/{slug}/runs")["results"]}
-    policy = stage.api("GET", f"projects/{slug}/checkpoints?kind=policy")["results"][0]
-    return World(slug, {kind: run["id"] for kind, run in runs.items()}, policy["id"])
+    policies = stage.api("GET", f"projects/{slug}/checkpoints?kind=policy")["results"]
+    measured(stage, slug)
+    return World(slug, {kind: run["id"] for kind, run in runs.items()}, policies[0]["id"], policies[-1]["id"])
+
+
+def measured(stage: Stage, slug: str) -> None:
+    """Agreement, reliability and statistics, which a worker would measure from time to time."""
+    if stage.api("GET", f"projects/{slug}/agreement")["measured_at"] is None:
+        stage.program("manage.py", "measure", slug)
 
 
 def garden(stage: Stage) -> None:
@@ -157,31 +199,36 @@ def garden(stage: Stage) -> None:
     stage.api("POST", f"projects/{GARDEN}/prompts", {"prompts": prompts, "open_demonstrations": True})
     stage.program("-m", "tests.browser.stage", GARDEN, "rich")
     for _ in range(2):
-        press_through(stage, GARDEN, "nora")
+        press_through(stage, GARDEN, "nora", password=PASSWORD)
 
 
 def photograph(chromium: Browser, stage: Stage, wanted: list[Screen]) -> None:
     everything, documented = ROOT / "var" / "screens", ROOT / "docs" / "screens"
     everything.mkdir(parents=True, exist_ok=True)
     documented.mkdir(parents=True, exist_ok=True)
-    for size, (width, height) in SIZES.items():
-        for theme in THEMES:
-            pages: dict[str, Page] = {}
-            for screen in wanted:
-                page = pages.get(screen.person)
-                if page is None:
-                    page = pages[screen.person] = arrive(chromium, stage, screen.person, width, height, theme)
-                file = everything / f"{screen.name}-{size}-{theme}.png"
-                take(page, screen, file)
-                if (size, theme) in DOCUMENTED:
-                    shutil.copy(file, documented / file.name)
-            for page in pages.values():
-                page.context.close()
+    for size, theme in sorted(product(SIZES, THEMES), key=lambda shot: shot not in DOCUMENTED):
+        pages: dict[str, Page] = {}
+        for screen in wanted:
+            page = pages.get(screen.person)
+            if page is None:
+                page = pages[screen.person] = arrive(chromium, stage, screen.person, SIZES[size], theme)
+            file = everything / f"{screen.name}-{size}-{theme}.png"
+            take(page, screen, file)
+            if screen.name in DOCUMENTED.get((size, theme), ()):
+                shrink(file, documented / file.name)
+        for page in pages.values():
+            page.context.close()
 
 
-def arrive(chromium: Browser, stage: Stage, person: str, width: int, height: int, theme: str) -> Page:
+def shrink(file: Path, target: Path) -> None:
+    """A page has few colors: 256 of them look the same at a third of the bytes."""
+    with Image.open(file) as image:
+        image.convert("RGB").quantize(256).save(target, optimize=True)
+
+
+def arrive(chromium: Browser, stage: Stage, person: str, size: tuple[int, int], theme: str) -> Page:
     context = chromium.new_context(
-        viewport={"width": width, "height": height},
+        viewport={"width": size[0], "height": size[1]},
         base_url=stage.address,
         color_scheme="dark" if theme == "dark" else "light",
         locale="en-GB",

@@ -39,11 +39,13 @@ print(compost(1.2, 3))  # 180.0
     "Just buy a lot of it. More compost has never hurt anybody, and [this shop](https://example.org) sells it.",
 )
 
+TEXTS_BY_NAME = {"plain": TEXTS, "rich": RICH_TEXTS}
 
-def press_through(stage: Any, slug: str, labeler: str) -> str:
+
+def press_through(stage: Any, slug: str, labeler: str, **password: str) -> str:
     """Rank the next task in the order shown, over the API; the answer's id."""
     admin = stage.api.token
-    stage.api.sign_in(labeler)
+    stage.api.sign_in(labeler, **password)
     lease = stage.api("POST", f"projects/{slug}/next", {"kinds": ["ranking"]})
     ids = [response["id"] for response in lease["task"]["responses"]]
     ranks = {one: place + 1 for place, one in enumerate(ids)}
@@ -55,6 +57,10 @@ def press_through(stage: Any, slug: str, labeler: str) -> str:
 
 def main(slug: str, texts: str = "plain") -> None:
     django.setup()
+    if texts == "hostile":
+        from tests.browser.test_hostile import ALL, PAYLOADS
+
+        TEXTS_BY_NAME[texts] = (ALL, PAYLOADS[0], PAYLOADS[1], PAYLOADS[12])
     from django.utils import timezone
 
     from contracts.records import Rollout, RolloutSetRecord
@@ -70,7 +76,7 @@ def main(slug: str, texts: str = "plain") -> None:
             prompt_id=str(prompt.uuid),
             rollouts=tuple(
                 Rollout(index=i, text=text, token_ids=(1, 2), token_logprobs=(-0.1, -0.2), finish_reason="stop", seed=i)
-                for i, text in enumerate(RICH_TEXTS if texts == "rich" else TEXTS)
+                for i, text in enumerate(TEXTS_BY_NAME[texts])
             ),
         )
         for prompt in Prompt.objects.filter(project=project)

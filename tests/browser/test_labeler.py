@@ -228,3 +228,120 @@ def test_text_of_models_runs_nothing_and_hides_nothing(stage, sign_in):
     turn.get_by_role("button", name="a link").click()
     expect(page.get_by_role("dialog")).to_contain_text("https://example.org")
     assert page.title() == "Rankloop"
+
+
+def test_a_morning_by_keyboard_alone(stage, browser):
+    """From the sign-in page to the last ranking, a skipped task and a corrected answer: no mouse."""
+    questions = [f"What is {n} and {n + 1}?" for n in range(1, 6)]
+    slug = stage.project("morning", questions=questions, overlap=1)
+    page = browser.new_page(base_url=stage.address, locale="en-GB")
+    page.set_default_timeout(15_000)
+    page.goto("/")
+    expect(page.get_by_label("User name")).to_be_visible()
+    tab_to(page, "User name")
+    page.keyboard.type("alice")
+    press(page, "Tab")
+    page.keyboard.type("a long password")
+    press(page, "Enter")
+    for step in ("Read the guideline", "Rank by hand or by keys", "Nothing is lost"):
+        expect(page.get_by_role("dialog", name=step)).to_be_visible()
+        tab_to(page, "Start" if step == "Nothing is lost" else "Next")
+        press(page, "Enter")
+    page.goto("/")
+    expect(page.get_by_role("region", name="Morning").get_by_role("link", name="Rank")).to_be_visible()
+    page.evaluate("slug => document.querySelector(`[aria-labelledby='project-${slug}'] button`).focus()", slug)
+    press(page, "Tab Enter")
+
+    for _ in range(4):
+        expect(page.get_by_text("0 of 4 decided")).to_be_visible()
+        press(page, "1 1 2 2 3 3 = 4 0 u 4 0 Enter")
+        expect(page.get_by_text("Ranking stored.").or_(page.get_by_text("0 of 4 decided"))).to_be_visible()
+        expect(page.get_by_text("4 of 4 decided")).to_have_count(0)
+    tab_to(page, "Skip", exact=True)
+    press(page, "Enter")
+    tab_to(page, "The prompt is unclear")
+    press(page, "Space")
+    tab_to(page, "Skip", exact=True)
+    press(page, "Enter")
+    expect(page.get_by_role("heading", name="Nothing waits")).to_be_visible()
+
+    tab_to(page, "My answers")
+    press(page, "Enter")
+    expect(page.locator("tbody tr")).to_have_count(4)
+    tab_to(page, "What is")
+    press(page, "Enter")
+    tab_to(page, "Edit")
+    press(page, "Enter")
+    expect(page.get_by_text("4 of 4 decided")).to_be_visible()
+    press(page, "4 1 Enter")
+    expect(page.get_by_text("1st").first).to_be_visible()
+    expect(page.get_by_role("link", name="Edit")).to_be_visible()
+    page.close()
+    answers = stage.answers(slug)
+    assert sorted(answer["revision"] for answer in answers) == [1, 1, 1, 1, 2]
+    (revised,) = (answer for answer in answers if answer["revision"] == 2)
+    assert revised["unacceptable"] == [] and revised["ranks"][revised["order_shown"][3]] == 1
+
+
+def tab_to(page: Page, name: str, *, exact: bool = False) -> None:
+    """Tab until what has the focus is called `name`, or begins with it."""
+    called = """() => { const e = document.activeElement, own = e.labels && e.labels[0];
+        return (e.getAttribute("aria-label") || (own || e).innerText || "").trim() }"""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        found = page.evaluate(called)
+        if found == name or (found.startswith(name) and not exact):
+            return
+    raise AssertionError(f"the keyboard does not reach {name!r}")
+
+
+def test_a_hold_that_ends_in_the_middle_of_writing_loses_no_word(stage, sign_in):
+    slug = stage.project("paused", questions=["What grows in May?"], demonstrations=True, overlap=1, lease_seconds=1)
+    page = sign_in("alice")
+    open_work(page, slug, "Write")
+    page.get_by_label("Your reply").fill("Peas")
+    page.wait_for_timeout(1_200)
+    other = sign_in("bob")
+    open_work(other, slug, "Write")
+    other.get_by_label("Your reply").fill("Beans.")
+    other.get_by_role("button", name="Submit").click()
+    expect(other.get_by_text("Demonstration stored.")).to_be_visible()
+
+    page.get_by_label("Your reply").press_sequentially(" and beans.")
+    expect(page.get_by_text("Your hold on this task has ended.")).to_be_visible()
+    expect(page.get_by_label("Your reply")).to_have_value("Peas and beans.")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("Stored, and marked as late")).to_be_visible()
+    replies = {answer["labeler"]: answer["reply"][-1]["content"] for answer in stage.answers(slug)}
+    assert replies == {"alice": "Peas and beans.", "bob": "Beans."}
+
+
+def test_a_whole_conversation_is_a_demonstration(stage, sign_in):
+    slug = stage.project("turns", questions=["How do I sow beans?"], demonstrations=True)
+    page = sign_in("alice")
+    open_work(page, slug, "Write")
+    page.get_by_label("Your reply", exact=True).fill("In May.")
+    page.get_by_role("button", name="Go on with the conversation").click()
+    expect(page.get_by_role("button", name="Submit")).to_be_disabled()
+    page.get_by_label("What the user says then").fill("How deep?")
+    page.get_by_label("Your reply to that").fill("Three centimetres.")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("Demonstration stored.")).to_be_visible()
+    (answer,) = stage.answers(slug)
+    assert [(turn["role"], turn["content"]) for turn in answer["reply"]] == [
+        ("assistant", "In May."),
+        ("user", "How deep?"),
+        ("assistant", "Three centimetres."),
+    ]
+
+
+def test_the_pages_speak_german(stage, browser):
+    page = browser.new_page(base_url=stage.address, locale="de-DE")
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Anmelden")).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "de"
+    page.get_by_label("Benutzername").fill("alice")
+    page.get_by_label("Passwort").fill("a long password")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Schön, dass Sie da sind, Alice")).to_be_visible()
+    page.close()
