@@ -101,6 +101,14 @@ def add_rankings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_combination(parser: argparse.ArgumentParser) -> None:
+    """The options that say how an ensemble's members are combined, alike in every command."""
+    parser.add_argument(
+        "--combine", default="", help="of an ensemble: mean, min, uncertainty (mean - penalty * variance) or weights"
+    )
+    parser.add_argument("--penalty", type=float, help="lambda of --combine uncertainty (default: the model's own)")
+
+
 def rankings(path: Path, format: str, folder: Path) -> Path:
     """The rankings as rows of ours: the file itself, or what it was converted to, below `folder`."""
     from rewardmodel import formats

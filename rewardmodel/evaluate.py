@@ -19,7 +19,7 @@ import numpy as np
 
 from contracts.reports import REPORT_FORMAT, Ceiling, Ensemble, RewardModelReport
 from rewardmodel import slices, statistics
-from rewardmodel.commands import add_rankings
+from rewardmodel.commands import add_combination, add_rankings
 from rewardmodel.ensemble import COMBINATIONS, WEIGHTS
 from rewardmodel.groups import Counts, Group
 from rewardmodel.statistics import Bootstrap, Floats, Integers
@@ -235,6 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--model", required=True, type=Path, help="folder of the reward model (a run's output)")
     add_rankings(parser)
+    add_combination(parser)
     parser.add_argument("--split", choices=("all", "train", "heldout"), default="all", help="which rows (default all)")
     parser.add_argument(
         "--max-length", type=int, default=1024, help="longest prompt and response, tokens (default 1024)"
@@ -248,7 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     quiet_transformers()
     with named_errors(parser):
-        model = RewardModel.load(options.model, device=default_device())
+        model = RewardModel.load(
+            options.model, combine=options.combine, penalty=options.penalty, device=default_device()
+        )
         length = min(options.max_length, model.context or options.max_length)
         with tempfile.TemporaryDirectory() as folder:
             rows = rankings(options.rankings, options.format, Path(folder))

@@ -124,16 +124,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choice.add_argument("--average", action="store_true", help="of an ensemble: the mean of its members' weights")
     options = parser.parse_args(arguments)
 
-    from rewardmodel.commands import named_errors, quiet_transformers
+    from rewardmodel.commands import Bar, named_errors, quiet_transformers
 
     quiet_transformers()
     with named_errors(parser):
         if options.output.exists():
             raise ExportError(f"found {options.output} there already, expected a new folder; name another or remove it")
+        shown = Bar()
+        shown.show("export", 0, 2, "loading")
         model = choose(RewardModel.load(options.model), member=options.member, average=options.average)
+        shown.show("export", 1, 2, "writing")
         with replacing_folder(options.output.absolute()) as folder:
             write(model, folder, source=options.model)
             write_manifest(folder, {"kind": KIND})
+        shown.show("export", 2, 2)
         sys.stdout.write(f"written to {options.output}; {options.output / CARD} says how to load it\n")
     return 0
 

@@ -11,25 +11,21 @@ import contextlib
 import json
 import logging
 import os
-import random
 import shutil
 import sys
 import time
-from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
 
 from contracts import configs
 from contracts.configs import RewardModelConfig
 from contracts.run_dir import Cancelled, InputRef, RunDir, RunSpec, read_json, write_json
 from contracts.snapshots import file_hash
-from rewardmodel import batches, chat, ensemble, evaluate, groups, parallel, refits, statistics
+from rewardmodel import batches, ensemble, evaluate, groups, parallel, refits, statistics
 from rewardmodel.commands import (
     ShownRunDir,
     add_rankings,
@@ -38,7 +34,8 @@ from rewardmodel.commands import (
     quiet_transformers,
     rankings,
 )
-from rewardmodel.groups import Counts, Group
+from rewardmodel.data import Data, read, some
+from rewardmodel.groups import Group
 from rewardmodel.member import Member
 from rewardmodel.model import KIND, REPORT, RewardModel, default_device
 from rewardmodel.refits import Refit
@@ -47,19 +44,6 @@ from rewardmodel.tables import pair_table
 # Held-out responses behind the losses that stop training, and training responses behind the normalizer.
 STOPPING_RESPONSES = 384
 REFERENCE_RESPONSES = 1_280
-log = logging.getLogger("rewardmodel.fit")
-
-
-@dataclass(frozen=True)
-class Data:
-    """Tokenized rankings of a run: `everyone` is both sides, in the snapshot's order."""
-
-    everyone: list[Group]
-    train: list[Group]
-    heldout: list[Group]
-    weights: list[float]  # of the training groups, mean 1
-    counts: Counts
-    refits: list[Refit]
 
 
 def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
@@ -70,7 +54,7 @@ def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
     quiet_transformers()
     with parallel.group():
         base = run_dir.input("base")
-        data = _read(run_dir, config, spec.seed, base)
+        data = read(run_dir, config, spec.seed, base)
         saved = read_json(run_dir.state / "run.json") if run_dir.state.exists() else None
         state = {"finished": [], "refits": []} | (saved or {})
         # 1. Parts of the rankings, for the report: each leaves its scores of the held-out rankings.
@@ -89,20 +73,6 @@ def run(run_dir: RunDir, config: RewardModelConfig, spec: RunSpec) -> None:
             models.append(member.finished())
         # 3. Normalizer, report, checkpoint.
         _complete(run_dir, config, spec, models, data, state)
-
-
-def _read(run_dir: RunDir, config: RewardModelConfig, seed: int, base: str) -> Data:
-    run_dir.set_progress("rankings", 0, 1, "reading")
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    chat.complete_tokenizer(tokenizer)
-    context = getattr(AutoConfig.from_pretrained(base).get_text_config(), "max_position_embeddings", None)
-    length = min(config.max_length, context or config.max_length)
-    everyone, counts = groups.read(run_dir.input("rankings"), tokenizer, max_length=length)
-    train, heldout = groups.split(everyone, share=config.heldout_share, seed=seed)
-    text = f"{len(train)} rankings to train on, {len(heldout)} held out, {sum(counts.refused.values())} refused"
-    run_dir.set_progress("rankings", 1, 1, text)
-    log.info("%s; %d responses cut to %d tokens", text, counts.truncated, length)
-    return Data(everyone, train, heldout, groups.normalized_weights(train), counts, refits.plan(config, train, seed))
 
 
 def _fit_part(run_dir: RunDir, member: Member, refit: Refit, data: Data, state: dict[str, Any], seed: int) -> None:
@@ -153,7 +123,7 @@ def _train(
     plan = plan_steps(data.train, config, seed, order)
     total = len(plan)
     per_epoch = -(-total // config.epochs)
-    stopping = _some(data.heldout, STOPPING_RESPONSES, f"stopping {seed}")
+    stopping = some(data.heldout, STOPPING_RESPONSES, f"stopping {seed}")
     if parallel.rank() == 0:
         run_dir.drop_after(0 if first is None else first + member.step)
 
@@ -225,7 +195,7 @@ def _complete(
     if parallel.rank() == 0:
         run_dir.set_progress("evaluation", 0, 2, "normalizing")
         tokens = 2 * config.micro_batch_tokens
-        reference = _some(data.train, REFERENCE_RESPONSES, f"reference {spec.seed}")
+        reference = some(data.train, REFERENCE_RESPONSES, f"reference {spec.seed}")
         alone = evaluate.score_groups(models[0], data.heldout, micro_batch_tokens=tokens) if len(models) > 1 else None
         right = [normalize(model, reference, micro_batch_tokens=tokens) for model in models]
         model, mean = models[0], None
@@ -233,6 +203,7 @@ def _complete(
             mean = ensemble.averaged(models)
             right_of_mean = normalize(mean, reference, micro_batch_tokens=tokens)
             model.members.extend(models[1:])
+            model.averaged_normalizer = mean.mean, mean.std
         model.combine, model.penalty = config.combine, config.penalty
         run_dir.set_progress("evaluation", 1, 2, "scoring held-out rankings")
         scores, worth = evaluate.judge(model, data.heldout, averaged=mean, micro_batch_tokens=tokens)
@@ -281,13 +252,6 @@ def normalize(model: RewardModel, reference: Sequence[Group], *, micro_batch_tok
     raw = torch.tensor([score for found in distinct.values() for score in found], dtype=torch.float64)
     model.mean, model.std = float(raw.mean()), max(float(raw.std(unbiased=False)), 1e-6)
     return float(statistics.accuracy_of(pair_table(reference, scores).delta).mean())
-
-
-def _some(chosen_from: Sequence[Group], responses: int, seed: str) -> list[Group]:
-    """Groups in a seeded order until they hold so many responses."""
-    shuffled = random.Random(seed).sample(chosen_from, len(chosen_from))
-    held = list(accumulate(len(group.responses) for group in shuffled))
-    return shuffled[: bisect_left(held, responses) + 1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -58,6 +58,7 @@ class RewardModel(nn.Module):
         self.mean, self.std = 0.0, 1.0
         self.members = nn.ModuleList()
         self.combine, self.penalty = "mean", 1.0
+        self.averaged_normalizer = 0.0, 1.0  # mean and std of the model of the members' mean weights
         self.bf16 = False
         turn_dropout_off(self.trunk)
 
@@ -143,6 +144,7 @@ class RewardModel(nn.Module):
         """One model of the members' mean weights (WARM, arXiv 2401.12187); this one loses its members."""
         members, self.members = list(self.members), nn.ModuleList()
         mean: Self = ensemble.averaged([self, *members])
+        mean.mean, mean.std = self.averaged_normalizer
         return mean
 
     @classmethod
@@ -182,6 +184,7 @@ class RewardModel(nn.Module):
             "members": 1 + len(self.members),
             "combine": self.combine,
             "penalty": self.penalty,
+            "averaged": self.averaged_normalizer,
         }
         write_json(folder / FACTS, facts)
         for number, member in enumerate(self.members, start=1):
@@ -211,6 +214,8 @@ class RewardModel(nn.Module):
         facts = read_json(path / FACTS)
         model.combine = combine or facts["combine"]
         model.penalty = facts.get("penalty", 1.0) if penalty is None else penalty
+        mean, std = facts.get("averaged", (0.0, 1.0))
+        model.averaged_normalizer = float(mean), float(std)
         if model.combine not in ensemble.CHOICES:
             choices = ", ".join(ensemble.CHOICES)
             raise ModelError(f"combine: found {model.combine!r}, expected one of {choices}; choose one")

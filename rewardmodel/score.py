@@ -20,6 +20,7 @@ from contracts.records import Message, RecordError
 from contracts.run_dir import naming_a_full_disk, read_json, write_json
 from contracts.snapshots import file_hash
 from rewardmodel import chat
+from rewardmodel.commands import add_combination
 from rewardmodel.errors import RewardModelError
 from rewardmodel.groups import fit
 
@@ -153,12 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True, type=Path, help="folder of the reward model (a run's output)")
     parser.add_argument("--input", default="-", metavar="FILE", help="JSON lines to score (default: standard input)")
     parser.add_argument("--output", default="-", metavar="FILE", help="where rows go (default: standard output)")
-    parser.add_argument(
-        "--combine",
-        default="",
-        help="members of an ensemble: mean, min, uncertainty (mean - penalty * variance), weights",
-    )
-    parser.add_argument("--penalty", type=float, help="lambda of --combine uncertainty (default: the model's own)")
+    add_combination(parser)
     parser.add_argument(
         "--max-length", type=int, default=1024, help="longest prompt and response, tokens (default 1024)"
     )

@@ -39,6 +39,10 @@ def test_algorithms_never_load_django(module):
     assert not loaded & {"django", "rest_framework", "celery", "labeling", "config"}
 
 
+def test_readers_of_outside_formats_bring_no_django_to_the_torch_side():
+    assert not loaded_after("import rewardmodel.formats") & {"django", "rest_framework", "celery", "config"}
+
+
 def test_contracts_load_the_standard_library_only():
     modules = ", ".join(f"contracts.{path.stem}" for path in (ROOT / "contracts").glob("[a-z]*.py"))
     assert loaded_after(f"import {modules}") - set(sys.stdlib_module_names) <= {

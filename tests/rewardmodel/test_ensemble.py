@@ -124,6 +124,16 @@ def test_the_report_says_what_members_are_worth_together_and_alone(fitted):
     assert (model.combine, model.penalty, len(model.members)) == ("uncertainty", 0.5, 2)
 
 
+def test_the_mean_weights_of_a_saved_ensemble_are_normalized_too(fitted):
+    runs, rows = fitted
+    model = RewardModel.load(runs["uncertainty"].output, combine="weights")
+    train, _ = groups.split(groups.read(rows, model.tokenizer, max_length=128)[0], share=0.2, seed=1)
+    distinct = list({(g.prompt, g.responses): g for g in train}.values())
+    scores = torch.tensor([s for group in score_groups(model, distinct) for s in group])
+    assert abs(scores.mean().item()) < 1e-3
+    assert scores.std(unbiased=False).item() == pytest.approx(1, abs=1e-3)
+
+
 def test_options_that_contradict_each_other_are_refused():
     with pytest.raises(ConfigError, match="combine: weights needs two or more members"):
         configs.parse("reward_model", {"combine": "weights"})

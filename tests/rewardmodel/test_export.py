@@ -14,11 +14,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, GPT2
 
 from contracts.configs import ConfigError, parse
 from contracts.records import Message
-from contracts.run_dir import InputRef, RunDir, RunSpec
+from contracts.run_dir import SUCCEEDED, InputRef, RunDir, RunSpec
 from rewardmodel import chat, export
 from rewardmodel.model import RewardModel
 from tests.rewardmodel.conftest import make_tokenizer
 from tests.rewardmodel.test_model import PROMPTS, RESPONSES
+from training.algorithms.__main__ import main
 
 pytestmark = pytest.mark.torch
 
@@ -134,7 +135,7 @@ def test_the_run_kind_writes_the_classifier_with_a_manifest(folder, tmp_path):
     )  # fmt: skip
     run_dir = RunDir(tmp_path / "run")
     run_dir.create(spec)
-    export.run(run_dir, parse("export", spec.config), spec)
+    assert main([str(run_dir.path)]) == SUCCEEDED
     assert run_dir.is_finished()
     assert (run_dir.output / "README.md").exists()
     assert run_dir.report()["bytes"] > 1000
