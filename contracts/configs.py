@@ -7,10 +7,13 @@ A config holds choices; what a run works on (checkpoints, snapshots) are its inp
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
+
+from contracts.options import Config as Config
+from contracts.options import ConfigError as ConfigError
+from contracts.options import option, widened
 
 # Rewards that a program can check, by name; what each needs in a prompt's meta: `training/algorithms/verifiers.py`.
 VERIFIERS = ("exact", "numeric", "regex", "python")
@@ -19,55 +22,6 @@ MODEL_REWARDS = ("reward_model", "reward_model.mean", "reward_model.min", "rewar
 
 
 _TERM = re.compile(r"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d+(?:\.\d*)?|\.\d+)\s*\*\s*)?(?P<name>[a-z][a-z_.]*)\s*")
-
-
-class ConfigError(ValueError):
-    """A config is refused. `fields` maps each field's name to one sentence on what is wrong."""
-
-    def __init__(self, problems: dict[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
-        self.fields = problems
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    most: float | None = None,
-    choices: tuple[str, ...] | None = None,
-) -> Any:
-    """A config field: default, help with unit and source, and the range that is accepted."""
-    return field(
-        default=default,
-        metadata={"help": help, "above": above, "least": least, "most": most, "choices": choices},
-    )
-
-
-class Config:
-    """Checks every field against its option when made."""
-
-    def __post_init__(self) -> None:
-        problems = {}
-        for f in fields(self):  # type: ignore[arg-type]
-            problem = _problem(f.type, getattr(self, f.name), f.metadata)
-            if problem:
-                problems[f.name] = problem
-        problems.update({name: text for name, text in self.conflicts().items() if name not in problems})
-        if problems:
-            raise ConfigError(problems)
-
-    def conflicts(self) -> dict[str, str]:
-        """Problems between fields, by the field to change."""
-        return {}
-
-    def needs(self, name: str) -> bool:  # noqa: ARG002
-        """Whether a run of this config takes the required input of that name. A kind's choices may spare one."""
-        return True
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -424,7 +378,7 @@ def parse(kind: str, plain: Any) -> Config:
     cls = CONFIGS[kind]
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     unknown = {name: f"unknown key; {kind} takes {', '.join(known)}" for name in plain if name not in known}
-    values = {name: _widen(known[name].type, plain[name]) for name in known if name in plain}
+    values = {name: widened(known[name].type, plain[name]) for name in known if name in plain}
     try:
         config = cls(**values)
     except ConfigError as error:
@@ -441,26 +395,3 @@ def schema(kind: str) -> list[dict[str, Any]]:
         assert f.default is not MISSING, f"{kind}.{f.name} needs a default"
         rows.append({"name": f.name, "type": f.type, "default": f.default, **f.metadata})
     return rows
-
-
-def _widen(type_name: Any, value: Any) -> Any:
-    if type_name == "float" and type(value) is int and abs(value) < 1e300:
-        return float(value)
-    return value
-
-
-def _problem(type_name: Any, value: Any, rule: Any) -> str:
-    expected = {"int": int, "float": float, "bool": bool, "str": str}[type_name]
-    if type(value) is not expected:
-        return f"expected {type_name}, found {type(value).__name__}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"must be finite, found {value}"
-    if rule["choices"] is not None and value not in rule["choices"]:
-        return f"must be one of {', '.join(rule['choices'])}; found {value!r}"
-    if rule["above"] is not None and value <= rule["above"]:
-        return f"must be above {rule['above']}, found {value}"
-    if rule["least"] is not None and value < rule["least"]:
-        return f"must be at least {rule['least']}, found {value}"
-    if rule["most"] is not None and value > rule["most"]:
-        return f"must be at most {rule['most']}, found {value}"
-    return ""

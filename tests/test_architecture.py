@@ -81,3 +81,14 @@ def test_every_setting_the_environment_can_give_is_in_the_example():
     documented = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read
     assert read <= documented
+
+
+def test_every_promise_of_the_reward_model_names_a_test_that_exists():
+    named = re.findall(r"`([\w/.]+\.py)::(test_\w+)`", (ROOT / "docs" / "reward-model-tests.md").read_text())
+    missing = []
+    for file, name in named:
+        path = ROOT / file if "/" in file else ROOT / "tests" / "rewardmodel" / file
+        if f"def {name}(" not in path.read_text():
+            missing.append(f"{file}::{name}")
+    assert len(named) > 50
+    assert not missing
