@@ -3,13 +3,14 @@
 Both start from the same small base and the same head, with the same tokens, split by prompt, optimizer, schedule and
 epochs; TRL takes pairs sorted by length in micro-batches of the size that is fastest for it. A process's CPU-seconds
 count everything from the first batch to the last step but the measuring itself. One JSON line for each data set,
-seed and side with its curve, then one for each data set with means over seeds.
+seed and side with its curve, then one for each data set with the means over seeds.
 DATASETS="hh oasst pandalm alpaca_eval", SEEDS="1 2 3", EPOCHS=1, THREADS=1, JOBS=2 (processes at once) and
 DATA=folder change the runs.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -54,17 +55,16 @@ def main() -> None:
     base = _base()
     names = os.environ.get("DATASETS", " ".join(_rankings.FILES)).split()
     seeds = os.environ.get("SEEDS", "1 2 3").split()
+    rows = []
     with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
-        children = [
-            (name, [(side, pool.submit(_child, side, str(base), name, seed)) for seed in seeds for side in SIDES])
-            for name in names
-        ]
-        for name, started in children:
-            found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
-            for side, child in started:
-                found[side].append(child.result())
-                print(json.dumps(found[side][-1]), flush=True)
-            print(json.dumps(summary(name, found["ours"], found["trl"])), flush=True)
+        studies = itertools.product(seeds, names, SIDES)
+        children = [pool.submit(_child, side, str(base), name, seed) for seed, name, side in studies]
+        for child in children:
+            rows.append(child.result())
+            print(json.dumps(rows[-1]), flush=True)
+    for name in names:
+        ours, trl = ([row for row in rows if (row["dataset"], row["side"]) == (name, side)] for side in SIDES)
+        print(json.dumps(summary(name, ours, trl)), flush=True)
 
 
 def _base() -> Path:
