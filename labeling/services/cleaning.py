@@ -8,7 +8,7 @@ Needs datasketch for near-duplicates and py3langid for languages, which load whe
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -17,6 +17,7 @@ from labeling.formats.tables import needed
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
 from labeling.services import nearness
+from labeling.services.batches import Report
 from labeling.services.bodies import Body
 from labeling.services.pii import find, mask
 from labeling.services.preparing import Prepared
@@ -62,12 +63,6 @@ class Steps:
         )
         body.finish()
         return steps
-
-
-class Report(Protocol):
-    cleaned: dict[str, int]
-
-    def refuse(self, file: str, line: int, reason: str) -> None: ...
 
 
 class Cleaner:

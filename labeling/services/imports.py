@@ -6,8 +6,8 @@ The command, the API and the worker all come through `run`; uploads are in `uplo
 """
 
 import copy
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -24,49 +24,17 @@ from labeling.models.imports import Import
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
-from labeling.services import audit, cleaning, corpora, evaluations, gathering, preparing, tasks
+from labeling.services import ahead, audit, batches, cleaning, corpora, evaluations, gathering, tasks
+from labeling.services.batches import Report
 from labeling.services.import_options import Options
 from labeling.services.import_rows import Writer
 from labeling.services.preparing import Prepared
 
-BATCH = 5_000  # items a transaction; while it lasts, nobody else writes to SQLite
-BATCH_BYTES = 4 << 20
-LISTED = 1000  # refused records that are listed one by one; more are only counted
-REASONS = 100  # different reasons that are counted each by itself
 TRIES = 5  # of a batch whose prompts somebody else is storing at the same time
 
 
 class Superseded(Exception):
     """Another process has taken this import over."""
-
-
-@dataclass(kw_only=True)
-class Report:
-    """`stored` and `duplicates` count items of every kind, `refused` counts records."""
-
-    format: str
-    stored: int = 0
-    duplicates: int = 0
-    refused: int = 0
-    records: int = 0  # read, whatever became of them
-    prompts: int = 0
-    demonstrations: int = 0
-    rankings: int = 0
-    judgments: int = 0
-    responses: int = 0  # that nobody has ranked
-    documents: int = 0  # of a corpus
-    tasks: int = 0  # opened
-    cleaned: dict[str, int] = field(default_factory=dict)  # what each step of cleaning found
-    reasons: dict[str, int] = field(default_factory=dict)  # refused records by reason
-    refusals: list[dict[str, Any]] = field(default_factory=list)  # the first ones: file, line, record, reason
-
-    def refuse(self, file: str, line: int, reason: str) -> None:
-        self.refused += 1
-        kind = reason.partition(":")[0][:80]
-        kind = kind if kind in self.reasons or len(self.reasons) < REASONS else "other reasons"
-        self.reasons[kind] = self.reasons.get(kind, 0) + 1
-        if len(self.refusals) < LISTED:
-            self.refusals.append({"file": file[:200], "line": line, "record": self.records, "reason": reason[:300]})
 
 
 def run(
@@ -160,16 +128,20 @@ def _read(
         return _corpus(project, name, records, report, row is None, by, now)
     if row is not None and row.report:
         report = Report(**row.report)
-    skipped = sum(1 for _ in islice(records, report.records))
-    if skipped < report.records:
-        raise Unreadable(f"{name} is shorter than it was when this import began")
     held = evaluations.named(project, options.evaluation_set, now) if row is not None else None
     writer = Writer(project=project, format=format, now=now, dry_run=row is None, evaluation_set=held)
     cleaner = cleaning.Cleaner(project=project, steps=options.cleaning, walled=not options.evaluation_set)
     try:
         with bulk.loading():
-            for batch in _batches(records, cleaner, format, name, report):
-                _batch(writer, cleaner, batch, name, report, options, row, _share(watch, path), now)
+            if row is not None and options.cleaning == cleaning.NOTHING and ahead.is_worth_it(path):
+                pieces = ahead.batches(path, options.mapping, format, name, report)
+            else:
+                if sum(1 for _ in islice(records, report.records)) < report.records:
+                    raise Unreadable(f"{name} is shorter than it was when this import began")
+                read = batches.batches(records, cleaner.item, format, name, report)
+                pieces = ((batch, _share(watch, path)) for batch in read)
+            for batch, share in pieces:
+                _batch(writer, cleaner, batch, name, report, options, row, share, now)
     except Unreadable as error:
         kept = f" ({report.stored} items before it are stored)" if row is not None and report.stored else ""
         told = Unreadable(f"{error}{kept}")
@@ -220,47 +192,6 @@ def _open(project: Project, options: Options, batch: list[Prepared], bare: list[
     if options.open_rankings:
         opened += gathering.open_rankings(project=project, hashes={row.prompt_key for row in batch}, now=now)
     return opened
-
-
-def _batches(
-    records: Iterable[reading.Read], cleaner: cleaning.Cleaner, format: str, name: str, report: Report
-) -> Iterator[list[Prepared]]:
-    """Prepared items of whole records. The report has counted the records and refusals of each batch by then."""
-    batch: list[Prepared] = []
-    size = 0
-    for record in records:
-        report.records += 1
-        reason = record.reason
-        rows: list[Prepared] = []
-        if not reason:
-            try:
-                rows = list(_prepared(record, cleaner, format, report))
-            except Refusal as refusal:
-                reason = str(refusal)
-        if reason:
-            report.refuse(f"{name}:{record.file}" if record.file else name, record.line, reason)
-            continue
-        for one in rows:
-            one.line, one.file = record.line, record.file
-            size += one.size
-        batch += rows
-        if len(batch) >= BATCH or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    yield batch
-
-
-def _prepared(
-    record: reading.Read, cleaner: cleaning.Cleaner, format: str, report: Report
-) -> Iterator[Prepared]:  # fmt: skip
-    for item in record.items:
-        if isinstance(item, DocumentItem):
-            raise Refusal("is a text to pretrain on; name the format corpus")
-        kept = cleaner.item(item, report)
-        if isinstance(kept, str):
-            raise Refusal(kept)
-        if kept is not None:
-            yield preparing.prepare(kept, format)
 
 
 def _share(watch: list[IO[bytes]], path: Path) -> float:

@@ -145,9 +145,9 @@ def test_special_tokens_within_a_text_stay_text(db, tmp_path):
 
 
 def test_a_file_that_breaks_in_the_middle_says_what_is_stored(db, tmp_path, capsys, monkeypatch):
-    from labeling.services import imports
+    from labeling.services import batches
 
-    monkeypatch.setattr(imports, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     path = tmp_path / "a.json"
     records = ", ".join(json.dumps({"prompt": f"Question {number}?"}) for number in range(31))
     path.write_text(f'[{records}, {{"prompt": !')

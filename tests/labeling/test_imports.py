@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from contracts import snapshots as files
 from contracts.records import DemonstrationRecord, PromptRecord, RankingRecord
+from labeling.formats.items import Unreadable
 from labeling.models.answers import Answer
 from labeling.models.prompts import Prompt, RolloutSet
 from labeling.models.work import LabelingTask
@@ -60,6 +61,23 @@ def test_a_dry_run_counts_the_same_and_stores_nothing(load, pairs):
     tried = load(pairs, dry_run=True)
     assert Prompt.objects.count() == Answer.objects.count() == RolloutSet.objects.count() == 0
     assert tried == load(pairs)
+
+
+def test_a_file_that_another_process_reads_comes_to_the_same(load, pairs, monkeypatch):
+    from labeling.services import ahead
+
+    monkeypatch.setattr(ahead, "LARGE", 0)
+    tried = load(pairs, dry_run=True)
+    assert load(pairs) == tried
+    assert tried.refused == 1
+    with pytest.raises(Unreadable, match="ends before its array does"):
+        load(broken(pairs))
+
+
+def broken(path):
+    whole = path.with_name("broken.json")
+    whole.write_text("[" + ", ".join(path.read_text().splitlines()[:5] * 5))
+    return whole
 
 
 def test_imported_preferences_are_in_the_snapshot_of_rankings(load, pairs, project, artifacts, now):

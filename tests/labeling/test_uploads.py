@@ -96,9 +96,9 @@ def test_a_worker_takes_up_what_was_started_once(begun, send, caller, erin, now)
 
 
 def test_a_cancelled_import_stops_at_its_next_batch(begun, send, caller, erin, now, monkeypatch):
-    from labeling.services import imports
+    from labeling.services import batches, imports
 
-    monkeypatch.setattr(imports, "BATCH", 10)
+    monkeypatch.setattr(batches, "BATCH", 10)
     identity = begun()
     send(identity, TEXT, 0)
     caller(erin).post(f"imports/{identity}/start", {"mapping": {"question_text": "prompt"}})

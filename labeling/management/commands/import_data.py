@@ -15,6 +15,7 @@ from labeling.formats import hub, reading
 from labeling.formats.items import Unreadable
 from labeling.models.projects import Project
 from labeling.services import imports
+from labeling.services.batches import Report
 from labeling.services.import_options import Options
 
 SHOWN = 20
@@ -105,7 +106,7 @@ def _wanted(options: dict[str, Any]) -> Options:
         raise CommandError(f"{error.detail} {error.fields}", returncode=2) from None
 
 
-def _sentence(path: Path, report: imports.Report) -> str:
+def _sentence(path: Path, report: Report) -> str:
     kinds = ("prompts", "demonstrations", "rankings", "judgments", "responses", "documents")
     stored = ", ".join(f"{getattr(report, kind)} {kind}" for kind in kinds if getattr(report, kind))
     parts = [
