@@ -291,6 +291,35 @@ class BestOfNConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DpoConfig(Config):
+    """Direct preference optimization: a policy straight from rankings, without a reward model."""
+
+    beta: float = option(0.1, "how strongly the policy is held near its start (arXiv 2305.18290)", above=0, most=100)
+    loss: str = option(
+        "sigmoid",
+        "sigmoid: Bradley-Terry; ipo: squared, for labels without noise (arXiv 2310.12036); hinge (arXiv 2305.10425)",
+        choices=("sigmoid", "ipo", "hinge"),
+    )
+    label_smoothing: float = option(0.0, "share of labels taken to be wrong; sigmoid only", least=0, most=0.49)
+    pairs: str = option(
+        "all",
+        "all: every decided pair of a ranking; furthest: the one furthest apart in rank",
+        choices=("all", "furthest"),
+    )
+    epochs: float = option(1.0, "passes over the pairs", above=0, most=1_000)
+    batch_size: int = option(16, "pairs a step", least=1, most=65_536)
+    learning_rate: float = option(5e-5, "AdamW peak; about 5e-7 for models of 1B and more", above=0, most=1)
+    warmup_ratio: float = option(0.1, "share of steps in linear warm-up", least=0, most=1)
+    gradient_clip: float = option(1.0, "largest gradient norm", above=0)
+    max_length: int = option(1_024, "longest prompt and response, tokens; longer ones are cut and counted", least=8)
+    gradient_accumulation: int = option(1, "micro-batches a step", least=1)
+    gradient_checkpointing: bool = option(False, "recompute activations: less memory, more time")
+    bf16: bool = option(False, "bfloat16 autocast; GPU only")
+    lora_rank: int = option(0, "rank of LoRA adapters, merged at the end; 0 trains all weights", least=0, most=4_096)
+    save_every: int = option(50, "steps between resumable states", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
     """Rollouts of one policy, or of two side by side, on held-out prompts, with the same seeds."""
 
@@ -329,6 +358,7 @@ CONFIGS: dict[str, type[Config]] = {
     "reward_model": RewardModelConfig,
     "ppo": PpoConfig,
     "best_of_n": BestOfNConfig,
+    "dpo": DpoConfig,
     "evaluate": EvaluateConfig,
     "export": ExportConfig,
 }
@@ -356,6 +386,10 @@ INPUTS: dict[str, dict[str, Input]] = {
         "policy": Input(accepts=POLICIES, help="starting policy, which is right now and then"),
         "prompts": Input(accepts=("prompts",), help="snapshot of problems; held-out ones only measure"),
     },
+    "dpo": {
+        "policy": Input(accepts=POLICIES, help="starting policy, which is also the reference"),
+        "rankings": Input(accepts=("rankings",), help="snapshot of rankings; held-out ones only measure"),
+    },
     "evaluate": {
         "policy": Input(accepts=POLICIES, help="policy to evaluate"),
         "reference": Input(accepts=POLICIES, help="policy to compare with; KL is measured to it", required=False),
@@ -365,7 +399,14 @@ INPUTS: dict[str, dict[str, Input]] = {
     "export": {"reward_model": Input(accepts=("reward_model",), help="reward model to export")},
 }
 # The kind of checkpoint that a succeeded run registers; kinds that are missing here register none.
-PRODUCES = {"pretrain": "base", "sft": "policy", "ppo": "policy", "best_of_n": "policy", "reward_model": "reward_model"}
+PRODUCES = {
+    "pretrain": "base",
+    "sft": "policy",
+    "ppo": "policy",
+    "best_of_n": "policy",
+    "dpo": "policy",
+    "reward_model": "reward_model",
+}
 KINDS = tuple(CONFIGS)
 
 

@@ -31,6 +31,7 @@ MODULES = {
     "reward_model": "rewardmodel.fit",
     "ppo": "training.algorithms.ppo",
     "best_of_n": "training.algorithms.best_of_n",
+    "dpo": "training.algorithms.dpo",
     "evaluate": "training.algorithms.evaluate",
     "export": "rewardmodel.export",
 }

@@ -184,10 +184,11 @@ def mean_loss(model: Any, rows: list[dict[str, list[int]]], batch_size: int) -> 
 
 
 class Relay(TrainerCallback):
-    """Carries the trainer's metrics out and requests to cancel in."""
+    """Carries the trainer's metrics out, under our names, and requests to cancel in."""
 
-    def __init__(self, run_dir: RunDir) -> None:
+    def __init__(self, run_dir: RunDir, names: dict[str, str] | None = None) -> None:
         self.run_dir = run_dir
+        self.names = {"grad_norm": "gradient_norm", "mean_token_accuracy": "token_accuracy", **(names or {})}
         self.cancelled = False
         self.loss: float | None = None
         self.shown = 0.0
@@ -207,9 +208,8 @@ class Relay(TrainerCallback):
         self.loss = float(logs["loss"])
         if not math.isfinite(self.loss):
             raise SftError(f"the loss became {self.loss} at step {state.global_step}; lower learning_rate")
-        names = {"grad_norm": "gradient_norm", "mean_token_accuracy": "token_accuracy"}
         # TRL counts tokens from 0 again after a resume.
-        values = {names.get(name, name): float(value) for name, value in logs.items() if name != "num_tokens"}
+        values = {self.names.get(name, name): float(value) for name, value in logs.items() if name != "num_tokens"}
         self.run_dir.add_metrics(state.global_step, **values)
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:

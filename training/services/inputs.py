@@ -37,6 +37,7 @@ DEFAULT_FILTERS: dict[tuple[str, str], dict[str, Any]] = {
     ("reward_model", "rankings"): {},
     ("ppo", "prompts"): {"split": "train"},
     ("best_of_n", "prompts"): {},
+    ("dpo", "rankings"): {},
     ("evaluate", "prompts"): {"split": "heldout"},
 }
 
