@@ -30,9 +30,11 @@ def follow(*, answer: Answer, task: LabelingTask, labeler: User, flagged: bool, 
         quality.score(answer=answer, now=now)
     if silent or answer.too_fast:
         quality.judge(project=task.project, labeler=labeler, now=now)
+    if silent:
+        return  # any number of labelers answer gold, and one a repeat: flags and agreement say nothing of these
     if flagged and task.project.flags_to_halt and _flaggers(task) >= task.project.flags_to_halt:
         cases.halt(task=task, why=ReviewCase.Why.FLAGS, now=now)
-    elif task.shared and not silent and task.kind != Kind.DEMONSTRATION:
+    elif task.shared and task.kind != Kind.DEMONSTRATION:
         _compare(task, now)
 
 

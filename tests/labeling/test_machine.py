@@ -305,7 +305,7 @@ def test_no_sequence_of_actions_breaks_a_promise():
     run_state_machine_as_test(
         HandOut,
         settings=settings(
-            max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+            max_examples=14, stateful_step_count=35, deadline=None, suppress_health_check=list(HealthCheck), database=None,
             derandomize=True,
         ),
     )  # fmt: skip

@@ -180,6 +180,24 @@ def test_enough_flags_halt_a_task_for_review(rules, publish, next_task, caller, 
     assert (case["why"], case["task"]["id"]) == ("flags", str(task.uuid))
 
 
+def test_flags_do_not_halt_gold_or_repeats(rules, publish, make_gold, next_task, caller, alice):
+    tasks = publish(6)
+    make_gold(tasks[0])
+    for shares in (
+        {"gold_share": 1.0},
+        {"gold_share": 0.0},
+        {"gold_share": 0.0, "repeat_share": 1.0, "repeat_distance": 1},
+    ):
+        rules(flags_to_halt=0 if shares == {"gold_share": 0.0} else 1, **shares)
+        lease = next_task(alice)
+        submit(caller(alice), lease, flags={lease["task"]["responses"][0]["id"]: ["harmful"]})
+    assert set(Answer.objects.values_list("purpose", flat=True)) == {"gold", "ordinary"}
+    lease = next_task(alice)
+    submit(caller(alice), lease, flags={lease["task"]["responses"][0]["id"]: ["harmful"]})
+    assert Answer.objects.latest("id").purpose == "repeat"
+    assert ReviewCase.objects.filter(task__purpose__in=["gold", "repeat"]).count() == 0
+
+
 def overlapping(rules, publish, person, project, number, **quality):
     rules(overlap=number, quality=quality)
     (task,) = publish(1)
