@@ -1,7 +1,7 @@
 """One token further for every slot: the cache that `decoding.py` fills, and the two ways to step through a model.
 
-`ModelStep` calls any causal model that takes a cache. `FusedStep` is the same arithmetic for the Llama family in a
-third of the operations: q, k and v in one product, gate and up in one, residuals added by the products themselves, the
+`ModelStep` calls any causal model that takes a cache. `FusedStep` is the same arithmetic for the Llama family in
+fewer operations: q, k and v in one product, gate and up in one, residuals added by the products themselves, the
 cache written in one go. Whether it gives a model's own logits is measured on that model, never assumed. On a GPU it
 is captured as CUDA graphs, by numbers of slots and columns.
 Letters: S slots, W columns in use, h key heads, r query heads for each, d width of a head, V vocabulary.
