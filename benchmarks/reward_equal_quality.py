@@ -158,7 +158,7 @@ def run_ours(base: str, name: str, seed: int) -> dict[str, Any]:
         study.member.train_step([study.train[i] for i in batch], [weights[i] for i in batch], len(plan))
         if step in at:
             study.measure(step)
-    tokens = sum(group.tokens for group in study.train) * study.config.epochs
+    tokens = sum(study.train[same[0]].tokens for same in groups.together(study.train)) * study.config.epochs
     return study.result("ours", len(plan), sum(len(group.pairs) for group in study.train), tokens)
 
 
