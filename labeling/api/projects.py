@@ -214,6 +214,7 @@ def describe(project: ProjectRow, role: str) -> dict[str, Any]:
         "skips_to_halt": project.skips_to_halt,
         "flags_to_halt": project.flags_to_halt,
         **(silent if role != Role.LABELER else {name: None for name in silent}),
+        **({"blocked_words": project.blocked_words} if role != Role.LABELER else {}),
         "random_share": project.random_share,
         "heldout_share": project.heldout_share,
         **work.rules(project),

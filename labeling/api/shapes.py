@@ -133,6 +133,9 @@ class ProjectFields(work_shapes.Rules):
     retention_days = s.IntegerField(
         min_value=0, max_value=36_500, allow_null=True, help_text="kept so long once archived; null: for good"
     )
+    blocked_words = s.ListField(
+        child=s.CharField(), required=False, help_text="imports leave out what has one; not shown to labelers"
+    )
     random_share = s.FloatField(min_value=0, max_value=1)
     heldout_share = s.FloatField(min_value=0, max_value=1)
     hourly_rate = s.CharField(allow_null=True)

@@ -12,10 +12,11 @@ from django.db.models import Model
 
 from labeling.models.answers import Answer, Demonstration, RankedResponse
 from labeling.models.imports import Import
+from labeling.models.judgments import Judgment
 from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
 from labeling.models.people import Membership
 from labeling.models.projects import Guideline, Project
-from labeling.models.prompts import Prompt, Response, RolloutSet, Source
+from labeling.models.prompts import EvaluationSet, Prompt, PromptBand, Response, RolloutSet, Source
 from labeling.models.quality import GoldItem, QualityCheck, ReviewCase
 from labeling.models.records import AuditEntry, Corpus, OutboxEvent, Snapshot
 from labeling.models.webhooks import Delivery, Webhook
@@ -42,10 +43,13 @@ TABLES: list[tuple[type[Model], str]] = [
     (Lease, "task__project"),
     (Slot, "project"),
     (LabelingTask, "project"),
+    (Judgment, "project"),
     (Response, "rollout_set__project"),
     (RolloutSet, "project"),
     (Source, "project"),
+    (PromptBand, "project"),
     (Prompt, "project"),
+    (EvaluationSet, "project"),
     (Guideline, "project"),
     (Membership, "project"),
     (OutboxEvent, "project"),

@@ -4,6 +4,7 @@ The database is the queue; there is no message. An import whose worker dies goes
 """
 
 import logging
+import time
 from typing import Any
 
 from django.db import DatabaseError, close_old_connections, connection
@@ -12,13 +13,18 @@ from django.utils import timezone
 from labeling.services import uploads
 from training.services import supervisor
 
+SWEEP_SECONDS = 3600  # between looks for uploads that nobody finished
 log = logging.getLogger(__name__)
 
 
 def import_until_stopping(*, every: float) -> Any:
+    next_sweep = 0.0
     try:
         while not supervisor.stopping.wait(every):
             try:
+                if time.monotonic() > next_sweep:
+                    uploads.sweep(now=timezone.now())
+                    next_sweep = time.monotonic() + SWEEP_SECONDS
                 for identity in uploads.waiting(now=timezone.now()):
                     uploads.work(identity, now=timezone.now())
             except DatabaseError as error:

@@ -2404,6 +2404,8 @@ export interface components {
             quality?: components["schemas"]["QualityRulesChangeRequest"];
             /** @description kept so long once archived; null: for good */
             retention_days?: number | null;
+            /** @description imports leave out what has one; not shown to labelers */
+            blocked_words?: string[];
             /** Format: double */
             random_share?: number;
             /** Format: double */
@@ -2584,6 +2586,8 @@ export interface components {
             quality?: components["schemas"]["QualityRulesChangeRequest"];
             /** @description kept so long once archived; null: for good */
             retention_days?: number | null;
+            /** @description imports leave out what has one; not shown to labelers */
+            blocked_words?: string[];
             /** Format: double */
             random_share?: number;
             /** Format: double */
@@ -2755,6 +2759,8 @@ export interface components {
             quality: components["schemas"]["QualityRules"] | null;
             /** @description kept so long once archived; null: for good */
             retention_days: number | null;
+            /** @description imports leave out what has one; not shown to labelers */
+            blocked_words?: string[];
             /** Format: double */
             random_share: number;
             /** Format: double */
