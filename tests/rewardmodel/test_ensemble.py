@@ -110,6 +110,17 @@ def test_a_run_that_averages_weights_saves_one_normalized_model(fitted):
     assert report["accuracy"] > 0.65  # one basin: the mean weights still tell better from worse
 
 
+def test_members_whose_weights_are_averaged_start_from_one_head(tmp_path, base):
+    """Without learning, the mean is that head; two heads of their own would give something between them."""
+    rows = write_rankings(tmp_path / "rows.jsonl", toy_rankings(12))
+    still = {"members": 2, "epochs": 1, "combine": "weights", "learning_rate": 1e-12}
+    run_dir, spec = start(tmp_path / "run", base, rows, **still)
+    play(run_dir, spec)
+    found = RewardModel.load(run_dir.output).head.weight
+    first = RewardModel.from_base(base, 1_000).head.weight
+    assert torch.cosine_similarity(found, first).item() > 0.9999
+
+
 def test_the_report_says_what_members_are_worth_together_and_alone(fitted):
     runs, _ = fitted
     report = runs["uncertainty"].report()
