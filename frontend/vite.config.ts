@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
+import { compressed } from "./compressed";
 import { defineConfig } from "vitest/config";
 
 const server = process.env["RANKLOOP_SERVER"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), compressed()],
   resolve: {
     alias: {
       // In browsers it parses with DOMParser, where the content security policy objects to KaTeX's style attributes.

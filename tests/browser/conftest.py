@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,17 @@ class Stage:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if not (ROOT / "frontend" / "dist" / "index.html").is_file():
         pytest.fail("the frontend is not built; run: make build")
+    with running(tmp_path_factory.mktemp("var")) as found:
+        yield found
+
+
+@contextmanager
+def running(var: Path) -> Iterator[Stage]:
+    """A server of its own, with the cast in it."""
     port = free_port()
     environment = {
         **os.environ,
-        "RANKLOOP_VAR": str(tmp_path_factory.mktemp("var")),
+        "RANKLOOP_VAR": str(var),
         "RANKLOOP_LOG_LEVEL": "WARNING",
         "PYTHONPATH": str(ROOT),
     }
@@ -150,14 +158,17 @@ def worker(stage: Stage) -> Iterator[None]:
         process.wait(timeout=20)
 
 
+def executable() -> str | None:
+    return os.environ.get("RANKLOOP_CHROMIUM") or shutil.which("chromium")
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Closed after this package: while it is open its event loop runs in this thread, and Django refuses to work."""
-    executable = os.environ.get("RANKLOOP_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
+    if executable() is None:
         pytest.skip("no chromium on this machine and RANKLOOP_CHROMIUM is not set")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield chromium
         chromium.close()
 

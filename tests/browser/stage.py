@@ -39,7 +39,12 @@ print(compost(1.2, 3))  # 180.0
     "Just buy a lot of it. More compost has never hurt anybody, and [this shop](https://example.org) sells it.",
 )
 
-TEXTS_BY_NAME = {"plain": TEXTS, "rich": RICH_TEXTS}
+# Nine responses of 2,000 words, no two alike.
+LONG_TEXTS = tuple(
+    "\n\n".join(" ".join(f"word{(n + k) % 97}" for n in range(p * 100, p * 100 + 100)) for p in range(20))
+    for k in range(9)
+)
+TEXTS_BY_NAME = {"plain": TEXTS, "rich": RICH_TEXTS, "long": LONG_TEXTS}
 
 
 def press_through(stage: Any, slug: str, labeler: str, **password: str) -> str:
