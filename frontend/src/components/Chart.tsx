@@ -94,7 +94,7 @@ export function Chart(props: ChartProps) {
   const summary = named
     .map((line) => `${line.label}: ${number(line.y[0])} → ${number(lastOf(line.y))}`)
     .join("; ");
-  const single = named.length === 1;
+  const single = named.length === 1 && !legend;
   return (
     <figure className="chart">
       <figcaption>

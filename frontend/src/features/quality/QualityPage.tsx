@@ -35,12 +35,17 @@ export function QualityPage() {
       {agreement.error && <ErrorNotice error={agreement.error} onRetry={() => void agreement.refetch()} />}
       {measure.error && <ErrorNotice error={measure.error} />}
       {data?.error && <p className="notice notice-bad">{data.error}</p>}
-      {data && data.agreement === null && !data.measuring && <p className="empty">{t.quality.empty}</p>}
-      <Standings slug={slug} />
+      {data && data.agreement === null && !data.measuring && (
+        <>
+          <p className="empty">{t.quality.empty}</p>
+          <Standings slug={slug} />
+        </>
+      )}
       {data?.agreement && (
         <>
           <Project numbers={data.agreement} />
           <Labelers slug={slug} measuredAt={data.measured_at} reason={data.reliability?.reason ?? ""} />
+          <Standings slug={slug} />
           <Items slug={slug} measuredAt={data.measured_at} />
         </>
       )}

@@ -19,7 +19,7 @@ import {
 } from "./rewardReport";
 
 type Json = Record<string, unknown>;
-const PARTS = ["per_labeler", "per_source", "per_flag"] as const;
+const PARTS = ["per_labeler", "per_source", "per_guideline", "per_flag"] as const;
 const HEIGHT = 240;
 /** Names beyond this many stay folded; a project may have a hundred labelers. */
 const SHOWN = 12;

@@ -147,6 +147,7 @@ export const DRAWN = [
   "ensemble",
   "per_labeler",
   "per_source",
+  "per_guideline",
   "per_flag",
   "most_disagreed",
 ];

@@ -7,6 +7,7 @@ const KINDS: Record<string, string> = {
   sample: "Rollouts ziehen",
   reward_model: "Belohnungsmodell",
   ppo: "PPO",
+  best_of_n: "Beste von n",
   evaluate: "Auswerten",
 };
 
@@ -127,6 +128,7 @@ export const runs = {
     parts: {
       per_labeler: "Trefferquote nach Person",
       per_source: "Trefferquote nach Modellstand",
+      per_guideline: "Trefferquote nach Fassung der Richtlinie",
       per_flag: "Trefferquote nach Vermerk",
     },
     withPairs: (name: string, pairs: number) => `${name}, ${counted(pairs, "Paar", "Paare")}`,

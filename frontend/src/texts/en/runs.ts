@@ -16,6 +16,7 @@ const KINDS: Record<string, string> = {
   sample: "Sample rollouts",
   reward_model: "Reward model",
   ppo: "PPO",
+  best_of_n: "Best of n",
   evaluate: "Evaluate",
   export: "Export a classifier",
 };
@@ -128,6 +129,7 @@ export const runs = {
     parts: {
       per_labeler: "Accuracy by labeler",
       per_source: "Accuracy by policy version",
+      per_guideline: "Accuracy by guideline version",
       per_flag: "Accuracy by flag",
     },
     withPairs: (name: string, pairs: number) => `${name}, ${counted(pairs, "pair", "pairs")}`,
