@@ -28,7 +28,6 @@ DESIGNS: dict[str, dict[str, Any]] = {
     "150 items, 3 rankings of 5": {"items": 150, "overlap": 3, "k": 5},
     "the same with ties": {"items": 150, "overlap": 3, "k": 5, "grain": 0.7},
     "60 items, 3 rankings of 4": {"items": 60, "overlap": 3, "k": 4},
-    "600 items, 2 rankings of 4": {"items": 600, "overlap": 2, "k": 4},
 }
 GUESSING = 0.65  # upper end of the pair accuracy's interval, as the product judges
 
