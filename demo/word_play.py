@@ -52,7 +52,7 @@ FULL = Scale(
             "save_every": 300,
         },
         "sft": {"epochs": 3.0, "batch_size": 16, "learning_rate": 5e-4, "max_length": 192},
-        "best_of_n": {"attempts": 15, "iterations": 4, "max_new_tokens": 112, "epochs": 2, "learning_rate": 5e-4},
+        "best_of_n": {"attempts": 15, "iterations": 5, "max_new_tokens": 112, "epochs": 3, "learning_rate": 5e-4},
     },
 )
 SMALL = Scale(

@@ -2,8 +2,8 @@
 
 One iteration: n attempts at each training problem; of the correct ones the shortest is kept; the policy learns to
 write what was kept, from where the run started (STaR, arXiv 2203.14465) or from where it is by now; then it is
-measured on held-out problems, with the same seeds every time. A problem's kept attempt stays until a shorter one
-replaces it. What judges is in `verifiers.py`.
+measured on held-out problems, with the same seeds every time. A problem's kept attempt stays until one that is
+no longer replaces it. What judges is in `verifiers.py`.
 """
 
 from __future__ import annotations
@@ -180,8 +180,7 @@ def attempt(learner: Learner) -> dict[str, float]:
     right = judge(learner, learner.train, drawn)
     for number, (replies, verdicts) in enumerate(zip(drawn, right, strict=True)):
         chosen = shortest_right(replies, verdicts)
-        if chosen is not None and (number not in place.kept or len(chosen) < len(place.kept[number])):
-            place.kept[number] = chosen
+        keep(place.kept, number, chosen)
     if not place.kept:
         raise BestOfNError(
             f"none of {config.attempts} attempts at any of {len(learner.train)} problems was right; "
@@ -195,6 +194,13 @@ def shortest_right(replies: Sequence[SampledResponse], verdicts: Sequence[bool])
     """The ids of the shortest finished reply that is right, the first of equals; None where none is."""
     right = [one.ids for one, good in zip(replies, verdicts, strict=True) if good and one.finish_reason == "stop"]
     return min(right, key=len) if right else None
+
+
+def keep(kept: dict[int, list[int]], number: int, found: list[int] | None) -> None:
+    """Keep what was found for a problem unless it is longer than what is kept. Of equals the newer one stays: a better
+    policy is right by luck less often."""
+    if found is not None and (number not in kept or len(found) <= len(kept[number])):
+        kept[number] = found
 
 
 def learn(learner: Learner) -> None:

@@ -45,6 +45,15 @@ def test_the_shortest_right_reply_that_ended_is_kept():
     assert best_of_n.shortest_right(replies[-1:], [True]) is None
 
 
+def test_of_equally_short_replies_the_newer_one_stays():
+    kept = {0: [1, 2]}
+    best_of_n.keep(kept, 0, [3, 4])
+    best_of_n.keep(kept, 0, [5, 6, 7])
+    best_of_n.keep(kept, 0, None)
+    best_of_n.keep(kept, 1, [8])
+    assert kept == {0: [3, 4], 1: [8]}
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, tiny_policy, problems):
     run = make_run(
