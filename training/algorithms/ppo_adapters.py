@@ -65,16 +65,14 @@ class Adapters:
         self.use("policy")
 
     def use(self, role: str) -> None:
-        """Switch the adapters of a role on and all others off. What learns stays marked as learning."""
+        """Switch the adapters of a role on and all others off, until the next call."""
         for layer in self.layers.values():
             if role == "reference":
                 layer.enable_adapters(False)
             elif role != "reward" or self.shares_reward:
+                name = role if role in (*self.trained, "reward") else "policy"
                 layer.enable_adapters(True)
-                layer.set_adapter(role if role in (*self.trained, "reward") else "policy")
-        for name in (*self.trained, *(("reward",) if self.shares_reward else ())):
-            for weight in self.parameters(name).values():
-                weight.requires_grad_(name in self.trained)
+                layer.set_adapter(name, inference_mode=name not in self.trained)
 
     def parameters(self, role: str) -> dict[str, nn.Parameter]:
         return {name: weight for name, weight in self.model.named_parameters() if f".{role}." in name}
