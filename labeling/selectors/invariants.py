@@ -87,6 +87,11 @@ def _repeats_of_others() -> int:
     return slots.exclude(labeler=F("task__repeat_of__labeler")).count()
 
 
+def _silent_slots_free_to_all() -> int:
+    silent = Slot.objects.filter(task__purpose__in=[Purpose.GOLD, Purpose.REPEAT])
+    return silent.filter(free_at__isnull=False).count()
+
+
 def _unscored_checks() -> int:
     check = QualityCheck.objects.filter(answer=OuterRef("pk"), purpose=OuterRef("purpose"), labeler=OuterRef("labeler"))
     silent = Answer.objects.filter(purpose__in=[Purpose.GOLD, Purpose.REPEAT], revision=1)
@@ -115,6 +120,7 @@ CHECKS: dict[str, Callable[[], int]] = {
     "gold_tasks_without_known_order": _gold_without_order,
     "answers_of_another_purpose_than_their_task": _answers_of_another_purpose,
     "repeats_of_somebody_elses_answer": _repeats_of_others,
+    "slots_of_gold_or_repeats_free_to_all": _silent_slots_free_to_all,
     "gold_or_repeat_answers_without_check": _unscored_checks,
     "settled_tasks_without_settlement": _settled_without_ranking,
 }

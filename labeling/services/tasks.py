@@ -120,10 +120,10 @@ def change(*, task: LabelingTask, plain: Any, by: User, now: datetime) -> None:
     if state == LabelingTask.State.CLOSED:
         withdraw(tasks=LabelingTask.objects.filter(pk=task.pk), state=LabelingTask.State.CLOSED)
     elif state == LabelingTask.State.OPEN and task.state in (LabelingTask.State.HALTED, LabelingTask.State.CLOSED):
-        reopened = Slot.objects.filter(task=task, state=Slot.State.WITHDRAWN, reserved=False).update(
-            state=Slot.State.OPEN, free_at=now, token=None
-        )
-        waits = reopened or task.purpose == Purpose.GOLD
+        # Gold has no slots until it is drawn; those that it had as an ordinary task stay withdrawn.
+        gold = task.purpose == Purpose.GOLD
+        withdrawn = Slot.objects.filter(task=task, state=Slot.State.WITHDRAWN, reserved=False)
+        waits = gold or withdrawn.update(state=Slot.State.OPEN, free_at=now, token=None)
         LabelingTask.objects.filter(pk=task.pk).update(
             state=LabelingTask.State.OPEN if waits else LabelingTask.State.DONE
         )

@@ -320,3 +320,15 @@ def test_shares_are_kept_over_many_hand_outs(shares, publish, make_gold, take, a
     assert abs(counts["gold"] - 40) <= 17 and abs(counts["repeat"] - 20) <= 13
     assert Lease.objects.filter(selection_probability__gt=1).count() == 0
     assert GoldItem.objects.count() == 60
+
+
+def test_gold_that_is_closed_and_opened_again_is_still_drawn_only(shares, publish, make_gold, take, alice, ada, now):
+    from labeling.services import tasks
+
+    known, _ = publish(2)
+    shares(overlap=2)
+    make_gold(known)
+    for state in ("closed", "open"):
+        tasks.change(task=known, plain={"state": state}, by=ada, now=now)
+    assert take(alice).task_id != known.pk
+    assert LabelingTask.objects.get(pk=known.pk).state == "open"
