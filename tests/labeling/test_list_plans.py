@@ -22,7 +22,7 @@ from labeling.models.webhooks import Delivery, Webhook
 from labeling.models.work import LabelingTask, Lease, Slot
 
 P = "projects/field"
-ROWS, RARE, PAGE = 2_000, 3, 20
+ROWS, RARE, PAGE = 2_000, 100, 20
 # Lists that grow with the work, with each filter and order that they take.
 GROWING = [
     "tasks",
