@@ -23,7 +23,7 @@ from contracts.run_dir import Cancelled, RunDir, RunSpec
 from contracts.scores import MADE, ScoreRecord
 from contracts.snapshots import canonical_json
 from rewardmodel import chat
-from training.algorithms import decoding, policy, states
+from training.algorithms import decoding, policy, scoring, states
 from training.algorithms.decoding import Row, SampledResponse, decode, row_seed
 from training.algorithms.server_engine import ServerEngine
 
@@ -165,6 +165,7 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
     started = time.monotonic()
     run_dir.set_progress("load", 0, 0)
     engine: Engine = ServerEngine(config) if config.server else PolicyEngine(run_dir, config)
+    scorer = _scorer(run_dir, engine) if run_dir.has_input("reward_model") else None
     records = list(snapshots.read(Path(run_dir.input("prompts")), PromptRecord))
     chosen = choose(len(records), config.max_prompts, spec.seed)
     encoded, fitting = engine.encode([records[i] for i in chosen])
@@ -200,12 +201,29 @@ def run(run_dir: RunDir, config: SampleConfig, spec: RunSpec) -> None:
                 run_dir.add_sample(step, prompt=prompts[i][0].messages[-1].content, text=rollout.text)
         done.add(dict(zip(part, drawn, strict=True)))
         run_dir.set_progress("sample", len(done.lines), len(prompts))
-    write_rollouts(run_dir, spec, [done.lines[i] for i in prompts])
     sets = [RolloutSetRecord.from_json(json.loads(done.lines[i])) for i in prompts]
-    seconds = time.monotonic() - started
     whole = summary([rollout for record in sets for rollout in record.rollouts])
+    made: list[ScoreRecord] = []
+    if scorer:
+        run_dir.set_progress("score", 0, len(sets))
+        sets = scorer.score([prompts[i][1] for i in prompts], sets)
+        made = list(scorer.made.values())
+        whole["score"] = float(np.mean([score for record in sets for score in record.scores]))
+        run_dir.set_progress("score", len(sets), len(sets))
+    write_rollouts(run_dir, spec, [canonical_json(record.to_json()) for record in sets], scores=made)
+    seconds = time.monotonic() - started
     refused = len(chosen) - len(prompts)
     run_dir.write_report({"prompts": len(prompts), "refused": refused, "seconds": seconds, **whole})
+
+
+def _scorer(run_dir: RunDir, engine: Engine) -> scoring.Scorer:
+    """The run's reward model, once it is clear that it reads the policy's token ids."""
+    if not isinstance(engine, PolicyEngine):
+        raise SamplingError(
+            "found a server and a reward model, expected a policy of ours: a server's tokens are not known to be the "
+            "reward model's; leave the reward model out, and score the texts with rewardmodel.score"
+        )
+    return scoring.Scorer(run_dir, engine.tokenizer)
 
 
 def choose(available: int, most: int, seed: int) -> list[int]:

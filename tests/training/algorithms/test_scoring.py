@@ -9,7 +9,7 @@ from contracts.scores import KNOWN, MADE, ScoreRecord, rollout_hash
 from rewardmodel import chat, groups, prefix
 from rewardmodel.member import Member
 from rewardmodel.model import RewardModel
-from training.algorithms import policy
+from training.algorithms import policy, sampling
 from training.algorithms.ppo_state import Learner
 from training.algorithms.scoring import Scorer
 
@@ -137,3 +137,9 @@ def test_a_rows_reward_at_training_time_equals_its_reward_in_ppo(tmp_path):
     at_training = (raw - fitted.mean) / fitted.std
     (in_ppo,) = learner.judge(prefix.batch([ids], [sampled], pad_id=learner.tokenizer.pad_token_id))[1]
     assert in_ppo.tolist() == pytest.approx(at_training.tolist(), abs=1e-5)
+
+
+def test_a_server_and_a_reward_model_together_are_refused(tmp_path):
+    """A server's rollouts have no token ids that a reward model of ours could read."""
+    with pytest.raises(sampling.SamplingError, match="found a server and a reward model, expected a policy of ours"):
+        sampling._scorer(RunDir(tmp_path), object())
