@@ -262,4 +262,4 @@ def test_only_the_shared_pass_and_the_decoder_of_rollouts_know_caches():
     root = Path(__file__).parents[2]
     files = [path for folder in ("rewardmodel", "training") for path in (root / folder).rglob("*.py")]
     knowing = {path.relative_to(root).as_posix() for path in files if "DynamicCache" in path.read_text()}
-    assert knowing == {"rewardmodel/prefix.py", "training/algorithms/decoding.py"}
+    assert knowing == {"rewardmodel/prefix.py", "training/algorithms/decode_step.py"}

@@ -57,6 +57,7 @@ def test_rows_stream_so_memory_does_not_grow_with_the_file(model):
         nonlocal taken
         while True:
             taken += 1
+            assert taken < 10_000, "the whole file is read before the first row leaves"
             yield json.dumps({"prompt": "sun", "response": "moon"})
 
     rows = score.score_rows(model, endless(), micro_batch_tokens=5_000, max_length=64)
