@@ -8,6 +8,7 @@ import { t } from "../../texts";
 import {
   type Measured,
   type Share,
+  bestOfN,
   bounds,
   calibration,
   ensemble,
@@ -30,6 +31,7 @@ export function RewardReport({ slug, report }: { slug: string; report: Json }) {
       <div className="charts wide">
         <Calibration report={report} />
         <LearningCurve report={report} />
+        <BestOfN report={report} />
         <Length report={report} />
       </div>
       {PARTS.map((part) => (
@@ -91,6 +93,27 @@ function LearningCurve({ report }: { report: Json }) {
         heads={[t.report.rankings, t.report.heldoutAccuracy]}
         rows={points.map((point) => [number(point.rankings), withInterval(point)])}
       />
+    </div>
+  );
+}
+
+function BestOfN({ report }: { report: Json }) {
+  const points = bestOfN(report);
+  if (points.length < 2) return null;
+  const x = points.map((point) => point.n);
+  return (
+    <div>
+      <Chart
+        label={t.report.bestOfN}
+        lines={[
+          { label: t.report.pickOfPeople, x, ...drawn(points.map((point) => point.labeler)), color: 1 },
+          { label: t.report.pickOfModel, x, ...drawn(points.map((point) => point.model)), color: 0 },
+        ]}
+        height={HEIGHT}
+        xLabel={t.report.candidates}
+        legend
+      />
+      <p className="help">{t.report.bestOfNHelp}</p>
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import {
+  bestOfN,
   calibration,
   ensemble,
   isRewardReport,
@@ -67,6 +68,17 @@ test("members of an ensemble stand beside their combinations", () => {
 test("leaving a labeler out says what it changes, where that is defined", () => {
   expect(leaveOut(REPORT)).toEqual([
     { labeler: "bob", rankings: 9, all: { value: 0.02, low: -0.01, high: 0.05 }, others: null },
+  ]);
+});
+
+test("the best of n goes from few to many, with what people's own pick would be worth", () => {
+  const rows = [
+    { n: 4, model: 0.7, model_ci: [0.6, 0.8], labeler: 0.9 },
+    { n: 2, model: 0.6, labeler: null },
+  ];
+  expect(bestOfN({ best_of_n: rows })).toEqual([
+    { n: 2, model: { value: 0.6, low: null, high: null }, labeler: null },
+    { n: 4, model: { value: 0.7, low: 0.6, high: 0.8 }, labeler: { value: 0.9, low: null, high: null } },
   ]);
 });
 

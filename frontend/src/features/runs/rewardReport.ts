@@ -33,6 +33,12 @@ export interface LengthBin {
   model: Measured | null;
 }
 
+export interface BestOf {
+  n: number;
+  model: Measured | null;
+  labeler: Measured | null;
+}
+
 export interface LeftOut {
   labeler: string;
   rankings: number;
@@ -90,6 +96,19 @@ export function lengthBias(report: Json): LengthBin[] {
   });
 }
 
+/** What the model's pick of n is worth to people, fewest first; it falls where more picking makes responses worse. */
+export function bestOfN(report: Json): BestOf[] {
+  return rows(report["best_of_n"])
+    .flatMap((row) => {
+      const { n } = row;
+      if (typeof n !== "number") return [];
+      return [
+        { n, model: measured(row, "model", "model_ci"), labeler: measured(row, "labeler", "labeler_ci") },
+      ];
+    })
+    .sort((a, b) => a.n - b.n);
+}
+
 /** Accuracy by labeler, policy version or flag; most pairs first. */
 export function shares(report: Json, part: string): Share[] {
   const found = report[part];
@@ -143,6 +162,7 @@ export const DRAWN = [
   "calibration",
   "learning_curve",
   "length_bias",
+  "best_of_n",
   "leave_out",
   "ensemble",
   "per_labeler",

@@ -144,6 +144,12 @@ export const runs = {
     learningCurveHelp: "Steigt sie rechts noch, helfen mehr Rangfolgen.",
     heldoutAccuracy: "Trefferquote auf zurückgehaltenen Paaren",
     rankings: "Rangfolgen",
+    bestOfN: "Was die beste von n wert ist",
+    pickOfPeople: "die Wahl von Menschen",
+    pickOfModel: "die Wahl des Modells",
+    candidates: "Kandidaten (n)",
+    bestOfNHelp:
+      "Wie oft die gewählte Antwort eine andere auf dieselbe Frage schlägt. Wo die Linie des Modells fällt, macht mehr Auswahl nach ihm die Antworten schlechter.",
     lengthBias: "Wie oft eine Antwort dieser Länge gewinnt",
     byPeople: "bei Menschen",
     byModel: "beim Modell",

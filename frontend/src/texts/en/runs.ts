@@ -145,6 +145,12 @@ export const runs = {
     learningCurveHelp: "Still rising at the right: more rankings will help.",
     heldoutAccuracy: "Accuracy on held-out pairs",
     rankings: "Rankings",
+    bestOfN: "What the best of n is worth",
+    pickOfPeople: "people's own pick",
+    pickOfModel: "the model's pick",
+    candidates: "Candidates (n)",
+    bestOfNHelp:
+      "Chance that the pick beats another response to its prompt. Where the model's line falls, picking more by it makes responses worse.",
     lengthBias: "How often a response of this length wins",
     byPeople: "for people",
     byModel: "for the model",
