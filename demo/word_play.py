@@ -29,12 +29,13 @@ from demo.screen import Screen
 from demo.word_problems import WordProblems
 
 CORPUS = "word problems"
+DEMONSTRATIONS = 300  # training problems that people solve, at most; the others are only attempted
 GUIDELINE = "Solve the problem step by step, and end with the answer."
 Playing = Round[WordProblems]
 Report = dict[str, Any]
 
 FULL = Scale(
-    train_prompts=400,
+    train_prompts=1_200,
     heldout_prompts=150,
     documents=12_000,
     overlap=1,
@@ -52,7 +53,7 @@ FULL = Scale(
             "save_every": 300,
         },
         "sft": {"epochs": 3.0, "batch_size": 16, "learning_rate": 5e-4, "max_length": 192},
-        "best_of_n": {"attempts": 15, "iterations": 5, "max_new_tokens": 112, "epochs": 3, "learning_rate": 5e-4},
+        "best_of_n": {"attempts": 15, "iterations": 3, "max_new_tokens": 112, "epochs": 2, "learning_rate": 5e-4},
     },
 )
 SMALL = Scale(
@@ -122,7 +123,7 @@ def play_problems(
 
 
 def seed_project(admin: Client, problems: WordProblems, scale: Scale, on_step: Callable[[int, int], None]) -> None:
-    """Demonstrations are wanted for the training problems only."""
+    """Demonstrations are wanted for the first training problems only."""
     project = slug(problems.seed)
     body = {
         "slug": project,
@@ -134,13 +135,16 @@ def seed_project(admin: Client, problems: WordProblems, scale: Scale, on_step: C
     }
 
     def prompts() -> None:
-        for split, wanted in (("train", True), ("heldout", False)):
+        train = [one for one in problems.prompts if one.split == "train"]
+        heldout = [one for one in problems.prompts if one.split == "heldout"]
+        parts = ((train[:DEMONSTRATIONS], True), (train[DEMONSTRATIONS:], False), (heldout, False))
+        for part, wanted in parts:
             rows = [
-                {"messages": [message.to_json() for message in one.messages], "split": split, "meta": one.meta}
-                for one in problems.prompts
-                if one.split == split
+                {"messages": [message.to_json() for message in one.messages], "split": one.split, "meta": one.meta}
+                for one in part
             ]
-            admin.post(f"projects/{project}/prompts", {"prompts": rows, "open_demonstrations": wanted})
+            if rows:
+                admin.post(f"projects/{project}/prompts", {"prompts": rows, "open_demonstrations": wanted})
 
     steps: list[Callable[[], Any]] = [
         lambda: seeding.make_people(admin),

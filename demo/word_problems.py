@@ -41,7 +41,7 @@ class Style:
 
 # The corpus shows all of it, so that the base model can do each; people in a hurry slip more often.
 CORPUS_STYLE = Style(slip=0.12, notice=0.5, ramble=0.4)
-PEOPLE_STYLE = Style(slip=0.4, notice=0.35, ramble=0.5)
+PEOPLE_STYLE = Style(slip=0.5, notice=0.35, ramble=0.5)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_people_slip_and_some_notice(world):
     right = [
         text.endswith(f"Answer: {prompt.meta['answer']}") for text, prompt in zip(texts, world.prompts, strict=True)
     ]
-    assert 0.3 < sum(right) / len(right) < 0.6
+    assert 0.2 < sum(right) / len(right) < 0.5
     assert sum(corrections(text) > 0 for text in texts) > 100
     assert corrections(f"1 + 1 = 3. {NOTICED} 1 + 1 = 2.") == 1
     assert PEOPLE_STYLE.slip > CORPUS_STYLE.slip, "so the policy can be better than its teachers"
