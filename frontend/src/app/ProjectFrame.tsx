@@ -1,9 +1,8 @@
 import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
 import { useMe } from "../api/session";
 import { t } from "../texts";
+import { lastProject, rememberProject } from "./lastProject";
 import { PAGES, type PageName, pageOf, pagesOf, roleIn } from "./areas";
-
-const LAST = "rankloop.project";
 
 /** Pages of one project: the area's tabs, and a switch to other projects where there are any. */
 export function ProjectFrame() {
@@ -15,7 +14,7 @@ export function ProjectFrame() {
   const page = pageOf(pathname);
   const role = roleIn(me, slug);
   const tabs = page === null ? [] : pagesOf(PAGES[page].area, role);
-  localStorage.setItem(LAST, slug);
+  rememberProject(slug);
   if (page !== null && !(PAGES[page].roles as string[]).includes(role))
     return (
       <div className="page narrow">
@@ -64,7 +63,7 @@ export function ProjectFrame() {
 /** The same page of the project looked at last, or of the first one. */
 export function FirstProject({ page }: { page: PageName }) {
   const projects = useMe().data?.projects ?? [];
-  const last = localStorage.getItem(LAST);
+  const last = lastProject();
   const project = projects.find((each) => each.slug === last) ?? projects[0];
   if (project === undefined)
     return (

@@ -1,10 +1,11 @@
 /** One task after another: fetches the next as soon as the last is stored, and picks its screen by kind. */
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Answer, TaskKind } from "../api/types";
 import { useNextTask } from "../api/work";
 import { ErrorNotice, Loading } from "../components/ErrorNotice";
 import { t } from "../texts";
+import { rememberProject } from "./lastProject";
 import { SCREENS } from "./screens";
 
 export function WorkPage() {
@@ -13,6 +14,7 @@ export function WorkPage() {
   const kinds = search.getAll("kind").filter((kind): kind is TaskKind => kind in SCREENS);
   const next = useNextTask(slug, kinds);
   const [last, setLast] = useState<string | null>(null);
+  useEffect(() => rememberProject(slug), [slug]);
 
   const proceed = (note: string | null) => {
     setLast(note);
