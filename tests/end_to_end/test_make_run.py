@@ -46,7 +46,7 @@ def test_a_failing_stage_ends_with_its_cause_and_the_last_log_lines(chosen, tmp_
     started = make_run_process(replace(chosen, var=tmp_path), scale=broken)
     output, _ = started.communicate(timeout=180)
     assert started.returncode == 1
-    assert "Pretrain a base model: the corpus has" in output
+    assert "round 1: pretrain: the corpus has" in output
     assert "Traceback" in output
     assert not processes_of(tmp_path)
 
