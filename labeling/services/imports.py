@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
 from labeling import errors
@@ -57,7 +57,11 @@ def dry_run(*, row: Import, options: Options, now: datetime, most: int) -> Repor
 
 
 def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report:
-    """See a claimed import through to its end."""
+    """See a claimed import through to its end.
+
+    Only what may pass, a database that does not answer, leaves it running for another attempt; every other fault
+    would come again, so it ends the import.
+    """
     options = Options.from_plain(row.options)
     try:
         report = _read(row.project, path, row.name, options, row, by, now)
@@ -68,6 +72,12 @@ def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report
         raise errors.Conflict(
             "This import was cancelled, or another process goes on with it.", code="superseded"
         ) from None
+    except OperationalError:
+        raise
+    except Exception as error:
+        fault = f"The import broke down, and the log says why: {type(error).__name__}."
+        _end(row, Import.State.FAILED, error=str(error) if isinstance(error, errors.Refused) else fault)
+        raise
     if options.evaluation_set:
         report.cleaned["walled"] = evaluations.wall(project=row.project, name=options.evaluation_set, now=now)
     _end(row, Import.State.DONE, report=asdict(report), share=1.0)

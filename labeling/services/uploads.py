@@ -142,9 +142,11 @@ def work(identity: uuid.UUID, *, now: datetime) -> None:
     try:
         imports.follow(row=row, path=row.path, by=row.created_by, now=now)
     except (Unreadable, errors.Refused):
+        pass
+    finally:
         row.refresh_from_db()
-    if row.state != Import.State.RUNNING:
-        _forget(row)
+        if row.state != Import.State.RUNNING:
+            _forget(row)
 
 
 def waiting(*, now: datetime) -> list[uuid.UUID]:

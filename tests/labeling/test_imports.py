@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -19,9 +17,7 @@ from labeling.models.work import LabelingTask
 from labeling.selectors import invariants
 from labeling.services import imports, measuring, snapshots
 from labeling.services.import_options import Options
-
-SHARED = Path(os.environ.get("RANKLOOP_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-real = pytest.mark.skipif(not SHARED.is_dir(), reason="RANKLOOP_SHARED_DATA names no folder of public data")
+from tests import public_data
 
 
 @pytest.fixture
@@ -142,7 +138,7 @@ def test_the_command_says_by_its_exit_status_what_happened(project, pairs, tmp_p
     assert [row.get("error", "")[:7] or row["refused"] for row in rows] == [1, "bad.bin", "bad.bin", 0, 1]
 
 
-@real
+@public_data.needed
 @pytest.mark.parametrize(
     ("file", "format", "counts"),
     [
@@ -156,10 +152,10 @@ def test_the_command_says_by_its_exit_status_what_happened(project, pairs, tmp_p
     ],
 )
 def test_real_files_give_their_known_counts(file, format, counts, load):
-    report = load(SHARED / file)
+    report = load(public_data.FOLDER / file)
     assert report.format == format
     assert {name: getattr(report, name) for name in counts} == counts
-    again = load(SHARED / file)
+    again = load(public_data.FOLDER / file)
     assert (again.stored, again.duplicates) == (0, report.stored + report.duplicates)
 
 
@@ -196,40 +192,40 @@ tinyshakespeare/input.part1.txt corpus 1 0 0
 """
 
 
-@real
+@public_data.needed
 @pytest.mark.parametrize("line", REST.split("\n")[1:-1])
 def test_every_record_of_the_real_files_is_stored_known_or_refused(line, load, artifacts):
     file, format, *counts = line.split()
-    report = load(SHARED / file)
+    report = load(public_data.FOLDER / file)
     assert (report.format, [report.stored, report.duplicates, report.refused]) == (format, [int(one) for one in counts])
     assert len(report.refusals) == report.refused
-    tried = load(SHARED / file, dry_run=True)
+    tried = load(public_data.FOLDER / file, dry_run=True)
     assert (tried.stored, tried.refused) == (int(format == "corpus"), report.refused)
 
 
-@real
+@public_data.needed
 def test_messages_that_name_their_parents_become_prompts(load):
-    report = load(SHARED / "oasst/realistic_seed_data.json")
+    report = load(public_data.FOLDER / "oasst/realistic_seed_data.json")
     assert (report.format, report.records, report.prompts, report.refused) == ("messages", 74, 179, 0)
 
 
-@real
+@public_data.needed
 def test_outputs_of_several_models_become_one_ranking_task_a_prompt(load, project):
     for model in ("claude-2", "vicuna-13b", "alpaca-7b"):
-        report = load(SHARED / f"alpaca_eval/original/{model}.model_outputs.json", open_rankings=True)
+        report = load(public_data.FOLDER / f"alpaca_eval/original/{model}.model_outputs.json", open_rankings=True)
     assert report.tasks > 350
     assert LabelingTask.objects.filter(kind="ranking").count() >= 400
 
 
-@real
+@public_data.needed
 def test_the_message_form_of_the_trees_holds_nothing_new(load):
-    load(SHARED / "oasst/en_100_tree.jsonl")
-    assert load(SHARED / "oasst/en_100_message.jsonl").stored == 0
+    load(public_data.FOLDER / "oasst/en_100_tree.jsonl")
+    assert load(public_data.FOLDER / "oasst/en_100_message.jsonl").stored == 0
 
 
-@real
+@public_data.needed
 def test_people_agree_on_pandalm_as_its_makers_report(load, project):
-    load(SHARED / "pandalm/testset-v1.json")
+    load(public_data.FOLDER / "pandalm/testset-v1.json")
     found = measuring.measure(project=project, now=timezone.now()).report["agreement"]
     assert found["items"] == 545
     low, high = found["pairwise_agreement_interval"]

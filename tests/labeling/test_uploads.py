@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
 from labeling.models.imports import Import
 from labeling.models.prompts import Prompt
@@ -125,6 +126,28 @@ def test_an_unreadable_file_fails_with_its_reason(begun, send, caller, erin, now
     shown = caller(erin).get(f"imports/{identity}").json()
     assert shown["state"] == "failed"
     assert shown["error"].startswith("a.pkl is a pickle")
+
+
+@pytest.mark.parametrize(("fault", "state", "waits"), [(RuntimeError, "failed", 0), (OperationalError, "running", 1)])
+def test_only_a_database_that_does_not_answer_is_tried_again(
+    fault, state, waits, begun, send, caller, erin, now, monkeypatch
+):
+    from labeling.services import imports
+
+    def broken(*_):
+        raise fault("no such luck")
+
+    identity = begun()
+    send(identity, TEXT, 0)
+    caller(erin).post(f"imports/{identity}/start", {"mapping": {"question_text": "prompt"}})
+    monkeypatch.setattr(imports, "_mark", broken)
+    with pytest.raises(fault):
+        uploads.work(uploads.waiting(now=now)[0], now=now)
+    row = Import.objects.get()
+    assert row.state == state
+    assert len(uploads.waiting(now=now + timedelta(days=1))) == waits
+    assert row.path.exists() == bool(waits)
+    assert ("RuntimeError" in row.error) == (not waits)
 
 
 def test_a_killed_import_goes_on_where_it_stood(tmp_path):

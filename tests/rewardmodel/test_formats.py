@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +10,10 @@ from contracts.records import RankingRecord
 from rewardmodel import evaluate, fit, formats, groups
 from rewardmodel.formats import FormatError
 from rewardmodel.model import RewardModel
+from tests import public_data
 from tests.rewardmodel.conftest import toy_rankings
 
 pytestmark = pytest.mark.torch
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 HH = [
     {
@@ -132,7 +131,7 @@ def test_fit_and_evaluate_take_hh_pairs_from_a_compressed_file(base, tmp_path, c
     assert json.loads(capsys.readouterr().out)["pairs"] == 12
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the folder of public data is not there")
+@public_data.needed
 @pytest.mark.parametrize(
     ("file", "name", "least"),
     [
@@ -143,7 +142,7 @@ def test_fit_and_evaluate_take_hh_pairs_from_a_compressed_file(base, tmp_path, c
     ],
 )
 def test_public_data_is_read_and_becomes_groups(file, name, least, base, tmp_path):
-    rows, said = converted(SHARED / file, tmp_path / "inputs")
+    rows, said = converted(public_data.FOLDER / file, tmp_path / "inputs")
     assert f"read as {name}" in said
     assert len(rows) >= least
     tokenizer = RewardModel.from_base(base, 0).tokenizer

@@ -7,7 +7,6 @@ with its adapters off.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,18 +14,17 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PrinterCallback
 from trl import DPOConfig as TrlConfig
 from trl import DPOTrainer
 
 from contracts.configs import DpoConfig
-from contracts.run_dir import Cancelled, RunDir, RunSpec
+from contracts.run_dir import RunDir, RunSpec
 from rewardmodel import groups as rankings
 from rewardmodel import prefix
 from rewardmodel.batches import by_tokens
 from rewardmodel.groups import Group
 from training.algorithms import policy, states
-from training.algorithms.sft import Relay, lora, newest_checkpoint
+from training.algorithms.trainers import Relay, arguments, lora, train
 
 PASS_TOKENS = 16_384
 # TRL's names of what it reports, and ours.
@@ -38,7 +36,6 @@ NAMES = {
     "logps/chosen": "logprob_better",
     "logps/rejected": "logprob_worse",
 }
-log = logging.getLogger(__name__)
 
 
 class DpoError(ValueError):
@@ -62,15 +59,11 @@ def run(run_dir: RunDir, config: DpoConfig, spec: RunSpec) -> None:
     reference, _ = policy.load_policy(run_dir.input("policy"))
     reference.requires_grad_(False)
     everyone, counts = rankings.read(run_dir.input("rankings"), tokenizer, max_length=config.max_length)
-    train = [group for group in everyone if group.split == "train"]
+    learned = [group for group in everyone if group.split == "train"]
     heldout = [group for group in everyone if group.split == "heldout"]
-    pairs = [row for group in train for row in rows(group, config.pairs)]
+    pairs = [row for group in learned for row in rows(group, config.pairs)]
     if not pairs:
         raise DpoError(f"none of {len(everyone)} rankings is for training; give rankings of training prompts")
-    newest = newest_checkpoint(run_dir.state)
-    run_dir.drop_after(int(newest.name.rpartition("-")[2]) if newest else -1)
-    if newest:
-        log.info("resumed from %s", newest.name)
     relay = Relay(run_dir, NAMES)
     trainer = PairTrainer(
         model=model,
@@ -79,26 +72,18 @@ def run(run_dir: RunDir, config: DpoConfig, spec: RunSpec) -> None:
         train_dataset=Dataset.from_list(pairs),
         processing_class=tokenizer,
         peft_config=lora(config.lora_rank),
-        callbacks=[relay],
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    if relay.cancelled:
-        raise Cancelled
-    trained = trainer.accelerator.unwrap_model(trainer.model)
-    if config.lora_rank:
-        trained = trained.merge_and_unload()
-    trained.eval()
+    trained = train(trainer, run_dir, relay)
     with run_dir.saving_output(**states.provenance(spec, "policy")) as folder:
         policy.save_policy(trained, tokenizer, folder)
     measured = {
         f"{name}_{key}": value
-        for name, part in (("train", train), ("heldout", heldout))
+        for name, part in (("train", learned), ("heldout", heldout))
         for key, value in measure(trained, reference, tokenizer, part, config).items()
     }
     run_dir.write_report(
         {
-            "rankings": len(train),
+            "rankings": len(learned),
             "pairs": len(pairs),
             "heldout_rankings": len(heldout),
             "refused": dict(counts.refused),
@@ -129,32 +114,12 @@ def rows(group: Group, which: str) -> list[dict[str, list[int]]]:
 
 def trainer_config(folder: Path, config: DpoConfig, seed: int) -> TrlConfig:
     return TrlConfig(
-        output_dir=str(folder),
+        **arguments(folder, config, seed),
+        weight_decay=0.0,
         beta=config.beta,
         loss_type=[config.loss],
         label_smoothing=config.label_smoothing,
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=min(config.warmup_ratio, 0.999),  # below 1 it is a share
-        weight_decay=0.0,
-        max_grad_norm=config.gradient_clip,
-        gradient_checkpointing=config.gradient_checkpointing,
-        bf16=config.bf16,
-        seed=seed,
-        data_seed=seed,
-        max_length=None,
         disable_dropout=True,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        save_total_limit=2,  # the one before stays until the new one is whole
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
     )
 
 

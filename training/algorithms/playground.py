@@ -46,23 +46,24 @@ class Models:
 
 def serve(incoming: TextIO, say: Say) -> None:
     """Answer requests until `incoming` ends. A thread reads it, so that a cancel is heard during a reply."""
-    requests: queue.Queue[Request | None] = queue.Queue()
-    cancelled = threading.Event()
+    requests: queue.Queue[tuple[Request, threading.Event] | None] = queue.Queue()
 
     def hear() -> None:
+        newest = threading.Event()
         for line in incoming:
             request = json.loads(line)
             if request["kind"] == "cancel":
-                cancelled.set()
+                newest.set()
             else:
-                requests.put(request)
+                # Each request has its own: a cancel may come before its request is taken up.
+                newest = threading.Event()
+                requests.put((request, newest))
         requests.put(None)
-        cancelled.set()
 
     threading.Thread(target=hear, name="hear", daemon=True).start()
     models = Models()
-    while (request := requests.get()) is not None:
-        cancelled.clear()
+    while (waiting := requests.get()) is not None:
+        request, cancelled = waiting
         try:
             answer(request, models, say, cancelled)
         except Exception as error:

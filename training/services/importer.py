@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import OperationalError, close_old_connections, connection
 from django.utils import timezone
 
 from labeling.services import uploads
@@ -27,10 +27,10 @@ def import_until_stopping(*, every: float) -> Any:
                     next_sweep = time.monotonic() + SWEEP_SECONDS
                 for identity in uploads.waiting(now=timezone.now()):
                     uploads.work(identity, now=timezone.now())
-            except DatabaseError as error:
+            except OperationalError as error:
                 log.warning("imports wait for the database: %s", error)
             except Exception:
-                # One bad import must not silence the others; it is claimed again, and named in the log each time.
+                # One bad import must not silence the others; its row says that it failed.
                 log.exception("an import failed")
             close_old_connections()
     finally:

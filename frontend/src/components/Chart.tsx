@@ -161,7 +161,12 @@ function options(
     ticks: { show: false },
   };
   const ticks = (_: uPlot, values: number[]) => values.map((value) => number(value));
-  const xAxis: uPlot.Axis = { ...axis, space: 60, size: 26, values: props.time ? days : ticks };
+  const xAxis: uPlot.Axis = {
+    ...axis,
+    space: 60,
+    size: 26,
+    ...(props.time ? { values: days, incrs: DAYS } : { values: ticks }),
+  };
   if (props.xLabel !== undefined) Object.assign(xAxis, { label: props.xLabel, labelSize: 18 });
   const fixed = (range: readonly [number, number] | undefined) =>
     range === undefined ? {} : { range: [range[0], range[1]] as uPlot.Range.MinMax };
@@ -194,6 +199,9 @@ function options(
     hooks: { setCursor: [(self) => read(self.cursor.idx)] },
   };
 }
+
+/** Steps between marks of a time axis, in seconds: whole days, since marks name days. */
+const DAYS = [1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * 86_400);
 
 function days(_: uPlot, seconds: number[]): string[] {
   return seconds.map((value) =>

@@ -109,6 +109,12 @@ def test_what_cannot_be_answered_is_named_and_the_next_request_is(folder, tmp_pa
     assert sum(word == {"stage": "loading"} for word in said) == 2, "the model of the last request was still warm"
 
 
+def test_a_cancel_is_of_the_request_before_it_and_of_no_other(folder):
+    ask = {**ASK, "model": str(folder)}
+    said = said_to([ask, {"kind": "cancel"}, ask])
+    assert [word["done"]["finish_reason"] == "cancelled" for word in said if "done" in word] == [True, False]
+
+
 def test_the_process_itself_answers_is_cancelled_and_ends_with_its_input(folder):
     process = subprocess.Popen(
         [sys.executable, "-m", "training.algorithms.playground"],

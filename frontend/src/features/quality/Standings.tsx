@@ -1,4 +1,4 @@
-/** Who was warned or paused, by which rule; and for admins the word that pauses somebody or lets them go on. */
+/** Every labeler's standing, paused and warned ones first with the rule behind it; and for admins the word that pauses somebody or lets them go on. */
 import { useState } from "react";
 import { useMembers } from "../../api/projects";
 import { useStand } from "../../api/review";
@@ -11,13 +11,15 @@ import { dateTime } from "../../components/format";
 import { Badge } from "../../components/Status";
 import { t } from "../../texts";
 
+const ORDER = ["paused", "warned", "good"];
 const TONES = { good: "good", warned: "busy", paused: "bad" } as const;
 
 export function Standings({ slug }: { slug: string }) {
   const members = useMembers(slug);
   const me = useMe().data;
   const mayChange = me?.role === "admin" || me?.projects.find((each) => each.slug === slug)?.role === "admin";
-  const rows = members.data?.filter((member) => member.role === "labeler") ?? [];
+  const labelers = members.data?.filter((member) => member.role === "labeler") ?? [];
+  const rows = labelers.toSorted((a, b) => ORDER.indexOf(a.standing) - ORDER.indexOf(b.standing));
   if (members.error) return <ErrorNotice error={members.error} onRetry={() => void members.refetch()} />;
   if (rows.length === 0) return null;
   return (

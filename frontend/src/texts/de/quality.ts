@@ -122,7 +122,7 @@ export const quality = {
   },
 
   standing: {
-    title: "Gewarnt und pausiert",
+    title: "Stand",
     states: { good: "in Ordnung", warned: "gewarnt", paused: "pausiert" },
     reason: (name: string) => REASONS[name] ?? name.replaceAll("_", " "),
     pause: (name: string) => `${name} pausieren`,

@@ -115,7 +115,7 @@ export const quality = {
   },
 
   standing: {
-    title: "Warned and paused",
+    title: "Standing",
     states: { good: "in good standing", warned: "warned", paused: "paused" },
     reason: (name: string) => REASONS[name] ?? name.replaceAll("_", " "),
     pause: (name: string) => `Pause ${name}`,
