@@ -57,8 +57,12 @@ def env_secret(name: str, file: Path) -> str:
     return file.read_text(encoding="ascii").strip()
 
 
-def database(url: str, *, pool: int) -> dict[str, Any]:
-    """`sqlite:///PATH` (three slashes relative, four absolute) or `postgresql://USER:PASSWORD@HOST:PORT/NAME`."""
+def database(url: str, *, pool: int, prepare: int = 2) -> dict[str, Any]:
+    """`sqlite:///PATH` (three slashes relative, four absolute) or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+
+    PostgreSQL prepares the hot path's statements (`labeling.models.sql`) once a connection ran them `prepare` times;
+    0: never, for poolers that cannot keep them.
+    """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
@@ -83,8 +87,7 @@ def database(url: str, *, pool: int) -> dict[str, Any]:
             "PORT": str(parts.port or ""),
             "CONN_MAX_AGE": 0,
             "OPTIONS": {
-                # Of the hot path's statements (labeling.models.sql); the ORM's are never prepared.
-                "prepare_threshold": 2,
+                "prepare_threshold": prepare or None,
                 **({"pool": {"min_size": 1, "max_size": pool, "timeout": 20}} if pool else {}),
             },
         }
@@ -126,7 +129,9 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 
 DATABASES = {
     "default": database(
-        env_text("DATABASE_URL", f"sqlite:///{VAR / 'rankloop.sqlite3'}"), pool=env_number("RANKLOOP_DATABASE_POOL", 4)
+        env_text("DATABASE_URL", f"sqlite:///{VAR / 'rankloop.sqlite3'}"),
+        pool=env_number("RANKLOOP_DATABASE_POOL", 4),
+        prepare=env_number("RANKLOOP_DATABASE_PREPARE", 2),
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
