@@ -179,7 +179,7 @@ function options(
     width: element.clientWidth,
     height: props.height ?? 170,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, props.time ? 24 : 8, 0, 0],
     scales: { x: { time: props.time ?? false, ...fixed(props.xRange) }, y: { ...fixed(props.yRange) } },
     cursor: {
       y: false,
