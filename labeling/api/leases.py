@@ -31,10 +31,12 @@ class Next(LeanView):
     def post(self, request: HttpRequest, user: User, slug: str) -> HttpResponse:
         """The labeler's unfinished task, or the next one; 204 where nothing waits.
 
+        With `ahead`, the task that comes after the unfinished one: it is kept for the labeler and begins when they
+        ask for their next without `ahead`. One at most; asking again gives the same.
         `notice` tells of a warning. Who is paused gets 403 `membership_paused` once nothing is unfinished.
         """
         member = access.require(user=user, slug=slug, action="label")
-        kinds = _kinds(body(request))
+        kinds, ahead = _asked(body(request))
         now = timezone.now()
         guideline = member.guideline
         found = leases.acquire(
@@ -44,6 +46,7 @@ class Next(LeanView):
             kinds=kinds,
             now=now,
             paused=member.paused,
+            ahead=ahead,
         )
         if found is None:
             return HttpResponse(status=204)
@@ -59,6 +62,14 @@ class Renew(LeanView):
     def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
         """Begin the lease's time anew."""
         return respond({"expires_at": leases.renew(token=token, labeler=user, now=timezone.now())})
+
+
+class GiveBack(LeanView):
+    @extend_schema(request=None, responses=work_shapes.GivenBack, operation_id="give_back_task")
+    def post(self, request: HttpRequest, user: User, token: UUID) -> HttpResponse:
+        """Leave a task that was fetched ahead to others. `given_back` is false where it is begun or lost."""
+        given_back = leases.give_back(token=token, labeler=user, now=timezone.now())
+        return respond({"given_back": given_back})
 
 
 class Draft(LeanView):
@@ -128,10 +139,11 @@ class SubmitComparison(_Submit):
         return self.submit(request, user, token)
 
 
-def _kinds(plain: Any) -> list[Kind]:
+def _asked(plain: Any) -> tuple[list[Kind], bool]:
     form = Body(plain)
     named = form.texts("kinds")
     if unknown := set(named) - set(Kind.values):
         form.problem("kinds", f"{min(unknown)!r:.60} is not one of {', '.join(Kind.values)}", code="unknown_kind")
+    ahead = form.truth("ahead")
     form.finish()
-    return [Kind(name) for name in dict.fromkeys(named)] or list(ORDER)
+    return [Kind(name) for name in dict.fromkeys(named)] or list(ORDER), ahead

@@ -32,6 +32,7 @@ urlpatterns = [
     # Labelers
     path("projects/<slug:slug>/next", leases.Next.as_view()),
     path("leases/<uuid:token>/renew", leases.Renew.as_view()),
+    path("leases/<uuid:token>/give-back", leases.GiveBack.as_view()),
     path("leases/<uuid:token>/draft", leases.Draft.as_view()),
     path("leases/<uuid:token>/ranking", leases.SubmitRanking.as_view()),
     path("leases/<uuid:token>/demonstration", leases.SubmitDemonstration.as_view()),

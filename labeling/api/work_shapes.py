@@ -76,10 +76,15 @@ class Lease(s.Serializer):
 
 class NextRequest(s.Serializer):
     kinds = s.ListField(child=s.ChoiceField(Kind.values), required=False)
+    ahead = s.BooleanField(required=False)
 
 
 class Renewed(s.Serializer):
     expires_at = s.DateTimeField()
+
+
+class GivenBack(s.Serializer):
+    given_back = s.BooleanField()
 
 
 class DraftRequest(s.Serializer):

@@ -6,6 +6,8 @@
 `Slot.free_at` says when a slot may be handed out: from its creation while open, from the end of its
 lease while leased, never (null) once answered or withdrawn. So expiry is judged when read.
 
+A labeler may hold one more slot than the one on their screen: the next, fetched ahead of time.
+
 A gold or repeat task is handed out by making a slot for the labeler it was drawn for. Such a slot is reserved: it is
 never free to anybody else, so its `free_at` is null from the start.
 """
@@ -127,6 +129,8 @@ class Slot(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="slots"
     )  # null: open or withdrawn
     token = models.UUIDField(null=True)  # of the newest lease; null: never leased, or given back
+    # Leased before its labeler is there: not on their screen yet. Says nothing of a slot that is not leased.
+    ahead = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -135,9 +139,14 @@ class Slot(models.Model):
                 fields=["task", "labeler"], condition=Q(labeler__isnull=False), name="slot_of_a_task_once_per_labeler"
             ),
             models.UniqueConstraint(
-                fields=["labeler", "project", "kind"],
+                fields=["labeler", "project", "kind", "ahead"],
                 condition=Q(state="leased"),
                 name="one_lease_per_labeler_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["labeler", "project"],
+                condition=Q(state="leased", ahead=True),
+                name="one_lease_ahead_per_labeler",
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -188,6 +197,7 @@ class Lease(models.Model):
     # chosen among themselves, at the project's shares.
     selection_probability = models.FloatField()
     created_at = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True)  # when it was shown; null: fetched ahead, and not begun so far
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001  null: none yet
 
     # Response id -> (text, tokens), where the hand-out has read them already; not stored.

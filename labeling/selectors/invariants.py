@@ -31,8 +31,20 @@ def _labelers_with_two_slots_of_a_task() -> int:
 
 
 def _leases_beyond_one() -> int:
-    held = Slot.objects.filter(state=Slot.State.LEASED).values("labeler", "project", "kind").annotate(n=Count("pk"))
-    return held.filter(n__gt=1).count()
+    held = Slot.objects.filter(state=Slot.State.LEASED, ahead=False)
+    return held.values("labeler", "project", "kind").annotate(n=Count("pk")).filter(n__gt=1).count()
+
+
+def _leases_ahead_beyond_one() -> int:
+    held = Slot.objects.filter(state=Slot.State.LEASED, ahead=True)
+    return held.values("labeler", "project").annotate(n=Count("pk")).filter(n__gt=1).count()
+
+
+def _leases_that_disagree_on_being_begun() -> int:
+    lease = Lease.objects.filter(token=OuterRef("token"))
+    held = Slot.objects.filter(state=Slot.State.LEASED)
+    begun_ahead = held.filter(Exists(lease.filter(begun_at__isnull=False)), ahead=True).count()
+    return begun_ahead + held.filter(Exists(lease.filter(begun_at=None)), ahead=False).count()
 
 
 def _slots_that_forget_their_lease() -> int:
@@ -111,6 +123,8 @@ CHECKS: dict[str, Callable[[], int]] = {
     "answers_without_answered_slot": _answers_without_answered_slot,
     "labelers_with_two_slots_of_a_task": _labelers_with_two_slots_of_a_task,
     "labelers_with_two_leases_of_a_kind": _leases_beyond_one,
+    "labelers_with_two_leases_ahead": _leases_ahead_beyond_one,
+    "leases_both_ahead_and_begun_or_neither": _leases_that_disagree_on_being_begun,
     "leased_slots_without_lease": _slots_that_forget_their_lease,
     "ended_tasks_with_free_slots": _done_tasks_with_free_slots,
     "open_tasks_without_free_slots": _open_tasks_without_free_slots,

@@ -134,7 +134,7 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
                 project=task.project,
                 kind=task.kind,
                 active_ms=submission.active_ms,
-                held_ms=(now - lease.created_at).total_seconds() * 1000,
+                held_ms=(now - (lease.begun_at or lease.created_at)).total_seconds() * 1000,
             ),
             "late": late,
             "created_at": now,

@@ -23,15 +23,31 @@ _FITS = """
     AND NOT EXISTS (SELECT 1 FROM labeling_exclusion e WHERE e.task_id = s.task_id AND e.labeler_id = %s)
 """
 
+# What is on the labeler's screen, or else what they fetched ahead, which comes on it now.
 _UNFINISHED = """
+    UPDATE labeling_slot SET ahead = FALSE, free_at = CASE WHEN reserved THEN NULL ELSE %s END
+    WHERE id = (
+        SELECT id FROM labeling_slot
+        WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND kind IN ({kinds}) AND (%s OR NOT ahead)
+        ORDER BY ahead LIMIT 1
+    ) AND labeler_id = %s AND state = 'leased' RETURNING token
+"""
+
+_FETCHED_AHEAD = """
     UPDATE labeling_slot SET free_at = CASE WHEN reserved THEN NULL ELSE %s END
-    WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND kind IN ({kinds}) RETURNING token
+    WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND ahead RETURNING token, kind
+"""
+
+# A reserved slot is nobody else's: it stays and comes on the screen next.
+_GIVE_BACK = """
+    UPDATE labeling_slot SET state = 'open', labeler_id = NULL, token = NULL, ahead = FALSE, free_at = %s
+    WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND ahead AND NOT reserved
 """
 
 _CLAIM = {
     # INDEXED BY makes SQLite fail rather than scan.
     "sqlite": """
-        UPDATE labeling_slot SET state = 'leased', labeler_id = %s, token = %s, free_at = %s
+        UPDATE labeling_slot SET state = 'leased', labeler_id = %s, token = %s, free_at = %s, ahead = %s
         WHERE id = (
             SELECT s.id FROM labeling_slot s INDEXED BY {index} WHERE {fits} {beyond} ORDER BY {order} LIMIT 1
         )
@@ -43,7 +59,7 @@ _CLAIM = {
             SELECT s.id FROM labeling_slot s WHERE {fits} {beyond} ORDER BY {order} LIMIT 1
             FOR UPDATE OF s SKIP LOCKED
         )
-        UPDATE labeling_slot t SET state = 'leased', labeler_id = %s, token = %s, free_at = %s
+        UPDATE labeling_slot t SET state = 'leased', labeler_id = %s, token = %s, free_at = %s, ahead = %s
         FROM chosen WHERE t.id = chosen.id
         RETURNING t.id, t.task_id, t.shuffle
     """,
@@ -68,13 +84,29 @@ class Claim:
     probability: float  # that a hand-out for this purpose chose this slot
 
 
-def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends: datetime) -> UUID | None:
-    """Renew what the labeler holds, expired or not, as long as nobody took it; returns its token."""
+def unfinished(*, project_id: int, labeler_id: int, kinds: Sequence[Kind], ends: datetime, begin: bool) -> UUID | None:
+    """Renew what the labeler holds, expired or not, as long as nobody took it; returns its token.
+
+    `begin`: where nothing is on their screen, what they fetched ahead comes on it.
+    """
     marks = ", ".join(["%s"] * len(kinds))
-    with sql.cursor() as cursor:
-        cursor.execute(_UNFINISHED.format(kinds=marks), [sql.time(ends), labeler_id, project_id, *map(str, kinds)])
-        row = cursor.fetchone()
+    values = [sql.time(ends), labeler_id, project_id, *map(str, kinds), begin, labeler_id]
+    row = sql.first(_UNFINISHED.format(kinds=marks), values)
     return sql.as_uuid(row[0]) if row else None
+
+
+def fetched_ahead(*, project_id: int, labeler_id: int, ends: datetime) -> tuple[UUID, Kind] | None:
+    """Renew what the labeler fetched ahead, as long as nobody took it; returns its token and kind."""
+    row = sql.first(_FETCHED_AHEAD, [sql.time(ends), labeler_id, project_id])
+    return (sql.as_uuid(row[0]), Kind(row[1])) if row else None
+
+
+def give_back_ahead(*, project_id: int, labeler_id: int, now: datetime, token: UUID | None = None) -> bool:
+    """Free what the labeler fetched ahead and has not begun, or only if it has this token; False: there is none."""
+    statement, values = _GIVE_BACK, [sql.time(now), labeler_id, project_id]
+    if token is not None:
+        statement, values = f"{_GIVE_BACK} AND token = %s", [*values, sql.key(token)]
+    return bool(sql.change(statement, values))
 
 
 def waits(*, project_id: int, kind: Kind, labeler_id: int, now: datetime) -> bool:
@@ -93,10 +125,11 @@ def claim(
     random_share: float,
     now: datetime,
     ends: datetime,
+    ahead: bool = False,
 ) -> Claim | None:
     """Lease the best slot, or with probability `random_share` one drawn at random; None where none fits."""
     fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
-    lease = [labeler_id, sql.key(token), sql.time(ends)]
+    lease = [labeler_id, sql.key(token), sql.time(ends), ahead]
     at_random = random_share > 0 and random.random() < random_share
     with sql.cursor() as cursor:
         row = None

@@ -74,10 +74,14 @@ def _compare(task: LabelingTask, now: datetime) -> None:
 
 
 def _stop(task: LabelingTask, agreement: float | None, now: datetime) -> None:
-    """Close the slots that are left, unless somebody is at work on one: whoever answers last looks again."""
+    """Close the slots that are left, unless somebody is at work on one: whoever answers last looks again.
+
+    Who has fetched one ahead is not at work on it.
+    """
     # Claims that are under way end first; those that come now step over the locked slots.
     slots = list(Slot.objects.select_for_update(no_key=True).filter(task=task).order_by("pk"))
-    if any(slot.state == Slot.State.LEASED and (slot.free_at is None or slot.free_at > now) for slot in slots):
+    held = [slot for slot in slots if slot.state == Slot.State.LEASED and not slot.ahead]
+    if any(slot.free_at is None or slot.free_at > now for slot in held):
         return
     tasks.withdraw(tasks=LabelingTask.objects.filter(pk=task.pk), state=LabelingTask.State.DONE)
     audit.note(project=task.project, actor=None, action="task_stopped_early", subject=f"task:{task.uuid}",

@@ -31,17 +31,19 @@ def acquire(
     kinds: Sequence[Kind],
     now: datetime,
     paused: bool = False,
+    ahead: bool = False,
 ) -> tuple[Lease, datetime] | None:
     """The labeler's unfinished lease, renewed, or a new one; None where nothing waits. Also: when it ends.
 
-    Who is paused gets the unfinished one only.
+    Who is paused gets the unfinished one only. `ahead` fetches the task that comes after it, one at most, which
+    begins when the labeler asks for their next; None also where one of another kind is fetched already.
     """
     if project.status != Project.Status.OPEN:
         raise errors.ProjectClosed(fields={"project": f"is {project.status}"})
     for attempt in range(ATTEMPTS):
         try:
             with sql.writing():
-                return _acquire(project, guideline_id, labeler, kinds, now, paused)
+                return _acquire(project, guideline_id, labeler, kinds, now, paused, ahead)
         except IntegrityError:
             # The same labeler asked twice at once and this request came second: look again.
             if attempt == ATTEMPTS - 1:
@@ -50,16 +52,27 @@ def acquire(
 
 
 def _acquire(
-    project: Project, guideline_id: int | None, labeler: User, kinds: Sequence[Kind], now: datetime, paused: bool
+    project: Project,
+    guideline_id: int | None,
+    labeler: User,
+    kinds: Sequence[Kind],
+    now: datetime,
+    paused: bool,
+    ahead: bool,
 ) -> tuple[Lease, datetime] | None:
     ends = now + timedelta(seconds=project.lease_seconds)
-    token = claims.unfinished(project_id=project.pk, labeler_id=labeler.pk, kinds=kinds, ends=ends)
-    if token is not None:
-        return Lease.objects.get(token=token), ends
+    whose: Any = {"project_id": project.pk, "labeler_id": labeler.pk}
+    if not ahead:
+        held = claims.unfinished(**whose, kinds=kinds, ends=ends, begin=not paused)
+        if held is not None:
+            return _begun(held, now), ends
     if paused:
         raise errors.Paused(fields={"project": "has paused your work"})
+    if ahead and (fetched := claims.fetched_ahead(**whose, ends=ends)):
+        token, kind = fetched
+        return (Lease.objects.get(token=token), ends) if kind in kinds else None
     for kind in kinds:
-        claim = silent.draw(project=project, kind=kind, labeler_id=labeler.pk, now=now) or claims.claim(
+        claim = silent.draw(project=project, kind=kind, labeler_id=labeler.pk, now=now, ahead=ahead) or claims.claim(
             project_id=project.pk,
             kind=kind,
             labeler_id=labeler.pk,
@@ -67,6 +80,7 @@ def _acquire(
             random_share=project.random_share,
             now=now,
             ends=ends,
+            ahead=ahead,
         )
         if claim is not None:
             texts = _texts(claim.task_id) if kind != Kind.DEMONSTRATION else {}
@@ -80,11 +94,30 @@ def _acquire(
                 "drawn_at_random": claim.drawn_at_random,
                 "selection_probability": claim.probability,
                 "created_at": now,
+                "begun_at": None if ahead else now,
             }
             lease = Lease(pk=sql.insert(Lease, **values), **values)
             lease.texts = texts
             return lease, ends
     return None
+
+
+def _begun(token: UUID, now: datetime) -> Lease:
+    """The lease; its labeler's time at it begins now where it was fetched ahead."""
+    lease = Lease.objects.get(token=token)
+    if lease.begun_at is None:
+        lease.begun_at = now
+        lease.save(update_fields=["begun_at"])
+    return lease
+
+
+def give_back(*, token: UUID, labeler: User, now: datetime) -> bool:
+    """Free a task that was fetched ahead, because its labeler leaves. False: it is begun, or theirs no more."""
+    lease = mine(token=token, labeler=labeler)
+    if lease.begun_at is not None:
+        return False
+    with sql.writing():
+        return claims.give_back_ahead(project_id=lease.task.project.pk, labeler_id=labeler.pk, token=token, now=now)
 
 
 def renew(*, token: UUID, labeler: User, now: datetime) -> datetime:
@@ -135,7 +168,7 @@ def skip(*, token: UUID, labeler: User, reason: str, comment: str, now: datetime
 
 
 _MINE = """
-    SELECT l.id, l.slot_id, l.task_id, l.labeler_id, l.guideline_id, l.order_shown, l.outcome, l.created_at,
+    SELECT l.id, l.slot_id, l.task_id, l.labeler_id, l.guideline_id, l.order_shown, l.outcome, l.created_at, l.begun_at,
         t.uuid, t.kind, t.purpose, t.prompt_id, t.rollout_set_id, t.repeat_of_id, t.policy_draft, t.state,
         (SELECT COUNT(*) FROM labeling_slot s WHERE s.task_id = t.id AND s.number < 2),
         p.id, p.uuid, p.slug, p.status, p.lease_seconds, p.skips_to_halt, p.flags_to_halt, p.quality, p.allow_ties,
@@ -158,35 +191,35 @@ def mine(*, token: UUID, labeler: User) -> Lease:
     if row[3] != labeler.pk:
         raise errors.LeaseOfAnother(fields={"token": "belongs to somebody else"})
     project = Project(
-        pk=row[17],
-        uuid=sql.as_uuid(row[18]),
-        slug=row[19],
-        status=row[20],
-        lease_seconds=row[21],
-        skips_to_halt=row[22],
-        flags_to_halt=row[23],
-        quality=sql.as_json(row[24]),
-        allow_ties=bool(row[25]),
-        allow_partial=bool(row[26]),
-        allow_unacceptable=bool(row[27]),
-        flags=sql.as_json(row[28]),
-        likert_points=row[29],
-        ask_rationale=bool(row[30]),
-        ask_confidence=bool(row[31]),
+        pk=row[18],
+        uuid=sql.as_uuid(row[19]),
+        slug=row[20],
+        status=row[21],
+        lease_seconds=row[22],
+        skips_to_halt=row[23],
+        flags_to_halt=row[24],
+        quality=sql.as_json(row[25]),
+        allow_ties=bool(row[26]),
+        allow_partial=bool(row[27]),
+        allow_unacceptable=bool(row[28]),
+        flags=sql.as_json(row[29]),
+        likert_points=row[30],
+        ask_rationale=bool(row[31]),
+        ask_confidence=bool(row[32]),
     )
     task = LabelingTask(
         pk=row[2],
-        uuid=sql.as_uuid(row[8]),
+        uuid=sql.as_uuid(row[9]),
         project=project,
-        kind=row[9],
-        purpose=row[10],
-        prompt_id=row[11],
-        rollout_set_id=row[12],
-        repeat_of_id=row[13],
-        policy_draft=row[14],
-        state=row[15],
+        kind=row[10],
+        purpose=row[11],
+        prompt_id=row[12],
+        rollout_set_id=row[13],
+        repeat_of_id=row[14],
+        policy_draft=row[15],
+        state=row[16],
     )
-    task.shared = row[16] > 1
+    task.shared = row[17] > 1
     return Lease(
         pk=row[0],
         token=token,
@@ -197,6 +230,7 @@ def mine(*, token: UUID, labeler: User) -> Lease:
         order_shown=sql.as_json(row[5]),
         outcome=row[6],
         created_at=sql.as_time(row[7]),
+        begun_at=sql.as_time(row[8]) if row[8] else None,
     )
 
 

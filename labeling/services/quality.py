@@ -1,6 +1,7 @@
 """Scoring gold and repeats, and what follows for the labeler: first a warning, then a pause."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from labeling.models.projects import Project
 from labeling.models.quality import GoldItem, QualityCheck
 from labeling.models.work import Purpose
 from labeling.selectors import access, scoring
-from labeling.services import audit, quality_rules
+from labeling.services import audit, claims, quality_rules
 from labeling.services.quality_rules import Rules
 
 SILENT = (Purpose.GOLD, Purpose.REPEAT)
@@ -142,6 +143,10 @@ def totals(*, project: Project, labeler: User) -> dict[str, Any]:
     return found
 
 
+def _give_back_ahead(member: Membership, now: datetime) -> None:
+    claims.give_back_ahead(project_id=member.project_id, labeler_id=member.user_id, now=now)
+
+
 def _stand(
     member: Membership, action: str, now: datetime, *, by: User | None = None, note: str = "", **changes: Any
 ) -> None:
@@ -155,4 +160,7 @@ def _stand(
     audit.note(project=member.project, actor=by, action=action, subject=f"user:{member.user.uuid}", details=details,
                now=now)  # fmt: skip
     transaction.on_commit(access.forget)
+    if "paused_at" in changes and changes["paused_at"] is not None:
+        # Afterwards: here it could wait for a slot that another answer's transaction has locked.
+        transaction.on_commit(partial(_give_back_ahead, member, now))
     audit.announce(project=member.project, kind=action, payload={"labeler": member.user.username, **details}, now=now)

@@ -43,7 +43,7 @@ class _Repeatable:
     rollout_set_id: int
 
 
-def draw(*, project: Project, kind: Kind, labeler_id: int, now: datetime) -> Claim | None:
+def draw(*, project: Project, kind: Kind, labeler_id: int, now: datetime, ahead: bool = False) -> Claim | None:
     """Lease a gold item or a repeat, if chance wants one now; None: hand out an ordinary task.
 
     Only where an ordinary task waits too: what comes when nothing else does would give itself away.
@@ -56,11 +56,11 @@ def draw(*, project: Project, kind: Kind, labeler_id: int, now: datetime) -> Cla
     if not claims.waits(project_id=project.pk, kind=kind, labeler_id=labeler_id, now=now):
         return None
     if chance < project.gold_share:
-        return _draw_gold(project, kind, labeler_id)
-    return _draw_repeat(project, kind, labeler_id, now)
+        return _draw_gold(project, kind, labeler_id, ahead)
+    return _draw_repeat(project, kind, labeler_id, now, ahead)
 
 
-def _draw_gold(project: Project, kind: Kind, labeler_id: int) -> Claim | None:
+def _draw_gold(project: Project, kind: Kind, labeler_id: int, ahead: bool) -> Claim | None:
     fresh = [task for (task,) in sql.rows(_GOLD, [project.pk, str(kind), labeler_id, labeler_id])]
     if not fresh:
         return None
@@ -70,10 +70,10 @@ def _draw_gold(project: Project, kind: Kind, labeler_id: int) -> Claim | None:
         return None
     numbered = sql.first(_NEXT_NUMBER, [task_id])
     assert numbered is not None
-    return _reserve(project, kind, task_id, numbered[0], labeler_id, 1 / len(fresh))
+    return _reserve(project, kind, task_id, numbered[0], labeler_id, ahead, 1 / len(fresh))
 
 
-def _draw_repeat(project: Project, kind: Kind, labeler_id: int, now: datetime) -> Claim | None:
+def _draw_repeat(project: Project, kind: Kind, labeler_id: int, now: datetime, ahead: bool) -> Claim | None:
     distance = project.repeat_distance
     found = sql.rows(_REPEATABLE, [labeler_id, project.pk, distance + 1, distance, str(kind)])
     if not found:
@@ -89,10 +89,12 @@ def _draw_repeat(project: Project, kind: Kind, labeler_id: int, now: datetime) -
         repeat_of_id=first.answer_id,
         created_at=now,
     )
-    return _reserve(project, kind, task_id, 0, labeler_id, 1 / len(found))
+    return _reserve(project, kind, task_id, 0, labeler_id, ahead, 1 / len(found))
 
 
-def _reserve(project: Project, kind: Kind, task_id: int, number: int, labeler_id: int, probability: float) -> Claim:
+def _reserve(
+    project: Project, kind: Kind, task_id: int, number: int, labeler_id: int, ahead: bool, probability: float
+) -> Claim:
     token = uuid4()
     slot_id = sql.insert(
         Slot,
@@ -106,5 +108,6 @@ def _reserve(project: Project, kind: Kind, task_id: int, number: int, labeler_id
         reserved=True,
         labeler_id=labeler_id,
         token=token,
+        ahead=ahead,
     )
     return Claim(token, slot_id, task_id, drawn_at_random=True, probability=probability)

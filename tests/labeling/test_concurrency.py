@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from labeling.models.answers import Answer
 from labeling.models.people import Membership
+from labeling.models.projects import Project
 from labeling.models.quality import QualityCheck, ReviewCase
 from labeling.models.work import Kind, LabelingTask, Slot
 from labeling.selectors import invariants
@@ -36,6 +37,14 @@ def check(sent: dict[str, dict], *, tasks: int, overlap: int) -> None:
         ranks = {str(one.response.uuid): one.rank for one in stored[key].ranked.all()}
         assert ranks == body["ranks"]
     assert Answer.objects.filter(late=False).count() == tasks * overlap
+
+
+def finish(labelers: list[Labeler]) -> None:
+    """What the last ones abandoned after the others had left, one labeler after another."""
+    for turn in range(200):
+        labeler, later = labelers[turn % len(labelers)], timezone.now() + timedelta(hours=1 + turn)
+        if not labeler.turn(later):
+            labeler._send_what_was_held_back(later)
 
 
 def in_threads(count: int, work) -> None:
@@ -73,10 +82,7 @@ def test_threads_with_jumping_clocks_and_repeated_posts(shared_database):
             idle = 0 if labelers[number].turn(timezone.now() + shift) else idle + 1
 
     in_threads(count, work)
-    # What the last ones abandoned after the others had left.
-    for turn in range(200):
-        if not labelers[turn % count].turn(timezone.now() + timedelta(hours=1 + turn)):
-            labelers[turn % count]._send_what_was_held_back(timezone.now() + timedelta(hours=1 + turn))
+    finish(labelers)
     sent = {key: body for labeler in labelers for key, body in labeler.sent.items()}
     check(sent, tasks=tasks, overlap=overlap)
 
@@ -98,20 +104,22 @@ def test_all_who_ask_at_once_get_different_slots(shared_database):
     assert len(set(taken)) == count
 
 
-def test_one_labeler_in_many_tabs_gets_one_lease(shared_database):
+def test_one_labeler_in_many_tabs_gets_one_lease_and_one_ahead(shared_database):
     project = set_up(tasks=10, overlap=2, labelers=1, now=timezone.now())
-    tokens: set = set()
+    tokens: dict[bool, set] = {False: set(), True: set()}
 
     def work(number: int) -> None:
         user = Labeler(project, "labeler0", seed=0).user
-        for _ in range(5):
+        for turn in range(10):
+            ahead = turn % 2 == 1
             found = leases.acquire(
-                project=project, guideline_id=None, labeler=user, kinds=[Kind.RANKING], now=timezone.now()
+                project=project, guideline_id=None, labeler=user, kinds=[Kind.RANKING], now=timezone.now(), ahead=ahead
             )
-            tokens.add(found[0].token)
+            tokens[ahead].add(found[0].token)
 
     in_threads(6, work)
-    assert len(tokens) == 1
+    assert len(tokens[False]) == len(tokens[True]) == 1
+    assert tokens[False] != tokens[True]
     assert not any(invariants.violations().values())
 
 
@@ -179,6 +187,9 @@ def test_processes_killed_at_any_moment(shared_database, tmp_path):
         for line in path.read_text().splitlines():
             key, body = json.loads(line)
             sent[key] = body
+    labelers = [Labeler(Project.objects.get(), f"labeler{number}", seed=number) for number in range(count)]
+    finish(labelers)
+    sent |= {key: body for labeler in labelers for key, body in labeler.sent.items()}
     check(sent, tasks=tasks, overlap=overlap)
 
 

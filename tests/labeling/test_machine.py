@@ -59,6 +59,7 @@ class HandOut(RuleBasedStateMachine):
         self.repeats: dict[int, str] = {}  # task -> whose it is
         self.imported = 0
         self.holds: dict[tuple[int, str], int] = {}  # (task, name) -> when the lease ends, until taken by another
+        self.ahead: set[tuple[int, str]] = set()  # of these, what is not on its labeler's screen yet
         self.answered: dict[tuple[int, str], str] = {}  # (task, name) -> key
         self.late: set[tuple[int, str]] = set()
         self.skipped: set[tuple[int, str]] = set()
@@ -99,6 +100,13 @@ class HandOut(RuleBasedStateMachine):
         }
         for key in held - still:
             assert self.holds.pop(key) <= self.clock, "a live lease was taken over"
+            self.ahead.discard(key)
+
+    def let_go(self, task: int) -> None:
+        """The task was withdrawn: nobody holds it."""
+        for who in [who for who in self.holds if who[0] == task]:
+            del self.holds[who]
+            self.ahead.discard(who)
 
     @rule(seconds=st.sampled_from([1, 30, 59, 60, 61, 200]))
     def time_passes(self, seconds: int) -> None:
@@ -113,13 +121,18 @@ class HandOut(RuleBasedStateMachine):
                 leases.renew(token=token, labeler=self.users[name], now=self.now)
         return True
 
-    @rule(target=leased, name=st.sampled_from(PEOPLE))
-    def claim(self, name: str):
-        mine = [task for task, who in self.holds if who == name]
+    @rule(target=leased, name=st.sampled_from(PEOPLE), ahead=st.booleans())
+    def claim(self, name: str, ahead: bool):
+        every = [task for task, who in self.holds if who == name]
+        later = [task for task in every if (task, name) in self.ahead]
+        assert len(later) <= 1 and len(every) - len(later) <= 1
+        # What is fetched ahead comes next where nothing is on the screen.
+        mine = later if ahead else [task for task in every if task not in later] or later
         waits = any(self.may_have(task, name) for task in self.tasks())
         found = leases.acquire(
-            project=self.project, guideline_id=None, labeler=self.users[name], kinds=[Kind.RANKING], now=self.now
-        )
+            project=self.project, guideline_id=None, labeler=self.users[name], kinds=[Kind.RANKING], now=self.now,
+            ahead=ahead,
+        )  # fmt: skip
         if found is None:
             assert not mine
             assert not waits
@@ -136,9 +149,27 @@ class HandOut(RuleBasedStateMachine):
             assert waits and (lease.task_id, name) not in self.answered.keys() | self.skipped
         else:
             assert self.may_have(lease.task_id, name)
+        assert lease.begun_at == (None if ahead else lease.begun_at or self.now)
+        self.ahead.discard((lease.task_id, name))
+        if ahead:
+            self.ahead.add((lease.task_id, name))
         self.holds[lease.task_id, name] = self.clock + LEASE
         self.evict(lease.task_id)
         return lease.token, name
+
+    @rule(lease=leased)
+    def give_back(self, lease) -> None:
+        token, name = lease
+        if self.lost(token):
+            return
+        task = Lease.objects.get(token=token).task_id
+        reserved = task in self.gold or task in self.repeats
+        current = Lease.objects.filter(token=token, slot__token=token).exists()
+        given = leases.give_back(token=token, labeler=self.users[name], now=self.now)
+        assert given == (current and (task, name) in self.ahead and not reserved)
+        if given:
+            self.ahead.discard((task, name))
+            del self.holds[task, name]
 
     @rule(lease=leased)
     def renew(self, lease) -> None:
@@ -181,6 +212,7 @@ class HandOut(RuleBasedStateMachine):
                 )
                 self.answered[who] = body["idempotency_key"]
                 self.holds.pop(who, None)
+                self.ahead.discard(who)
                 if answer.late:
                     self.late.add(who)
                 self.evict(task)
@@ -199,6 +231,7 @@ class HandOut(RuleBasedStateMachine):
             assert (task, name) not in self.answered
             self.skipped.add((task, name))
             self.holds.pop((task, name), None)
+            self.ahead.discard((task, name))
             if task in self.repeats:
                 self.closed.add(task)
             self._maybe_halt(task)
@@ -271,8 +304,7 @@ class HandOut(RuleBasedStateMachine):
         tasks.change(task=task, plain={"state": state}, by=self.users["labeler0"], now=self.now)
         if state == "closed":
             self.closed.add(task.pk)
-            for who in [who for who in self.holds if who[0] == task.pk]:
-                del self.holds[who]
+            self.let_go(task.pk)
         else:
             self.closed.discard(task.pk)
             self.halted.discard(task.pk)
@@ -281,8 +313,7 @@ class HandOut(RuleBasedStateMachine):
         if LabelingTask.objects.get(pk=task).state == LabelingTask.State.HALTED and task not in self.halted:
             assert sum(held == task for held, _ in self.skipped) >= SKIPS
             self.halted.add(task)
-            for who in [who for who in self.holds if who[0] == task]:
-                del self.holds[who]
+            self.let_go(task)
 
     @invariant()
     def promises_hold(self) -> None:
@@ -300,8 +331,7 @@ class HandOut(RuleBasedStateMachine):
         assert Answer.objects.filter(labeler=None).count() == self.imported
 
 
-@pytest.mark.django_db
-def test_no_sequence_of_actions_breaks_a_promise():
+def test_no_sequence_of_actions_breaks_a_promise(shared_database):
     run_state_machine_as_test(
         HandOut,
         settings=settings(

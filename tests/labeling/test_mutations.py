@@ -56,15 +56,17 @@ def changed(module: ModuleType, name: str, old: str, new: str) -> Iterator[None]
 
 
 def walk() -> set[str]:
-    """Two labelers and two tasks; returns which promises broke."""
+    """Three labelers and three tasks; returns which promises broke."""
     project = set_up(
-        tasks=2, overlap=4, labelers=3, now=NOW, random_share=0.0, gold_share=0.0, repeat_share=0.0, repeat_distance=1
+        tasks=3, overlap=4, labelers=3, now=NOW, random_share=0.0, gold_share=0.0, repeat_share=0.0, repeat_distance=1
     )
     users = [User.objects.get(username=f"labeler{number}") for number in range(3)]
     broken: set[str] = set()
 
-    def take(user, at=NOW):
-        found = leases.acquire(project=project, guideline_id=None, labeler=user, kinds=[Kind.RANKING], now=at)
+    def take(user, at=NOW, ahead=False):
+        found = leases.acquire(
+            project=project, guideline_id=None, labeler=user, kinds=[Kind.RANKING], now=at, ahead=ahead
+        )
         return found[0] if found else None
 
     def rank(lease, user, at=NOW):
@@ -82,10 +84,19 @@ def walk() -> set[str]:
         if first.slot_id in held or len(held) < 2:
             broken.add("a live slot handed out again")
         later = NOW + timedelta(seconds=61)
+        ahead = take(users[0], ahead=True)
+        once_more = take(users[0], ahead=True)
+        if ahead.token == first.token or once_more is None or once_more.token != ahead.token:
+            broken.add("another lease ahead for who has one")
+        still = take(users[0])
+        if still is None or still.token != first.token:
+            broken.add("another task on the screen of who has one")
         rank(first, users[0])
         if rank(first, users[0]) is not None:
             broken.add("a second answer to a task")
         again = take(users[0])
+        if again is None or again.token != ahead.token:
+            broken.add("what was fetched ahead does not come next")
         if again is not None and again.task_id == first.task_id:
             broken.add("a task twice to one labeler")
         if again is not None:
@@ -122,6 +133,17 @@ MUTATIONS = {
     ],
     "unfinished work is forgotten, and the database refuses a second lease": lambda: [
         changed(claims, "_UNFINISHED", "state = 'leased'", "state = 'nothing'"),
+    ],
+    "what was fetched ahead is forgotten, and nothing refuses a second": lambda: [
+        changed(claims, "_FETCHED_AHEAD", "state = 'leased'", "state = 'nothing'"),
+        without_constraint(Slot, "one_lease_per_labeler_and_kind"),
+        without_constraint(Slot, "one_lease_ahead_per_labeler"),
+    ],
+    "what was fetched ahead is forgotten, and the database refuses a second": lambda: [
+        changed(claims, "_FETCHED_AHEAD", "state = 'leased'", "state = 'nothing'"),
+    ],
+    "what was fetched ahead comes before what is on the screen": lambda: [
+        changed(claims, "_UNFINISHED", "ORDER BY ahead", "ORDER BY ahead DESC"),
     ],
     "an answer does not take its slot": lambda: [
         changed(answers, "_TAKE_OWN", "SET state = 'answered', free_at = NULL", "SET state = state"),

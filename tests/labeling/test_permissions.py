@@ -166,8 +166,9 @@ def test_every_route_is_in_the_table_or_named_here(people):
     elsewhere = {
         "auth/login", "auth/token",  # how one signs in
         "tokens/<uuid:token_id>",  # one's own tokens only: below
-        "leases/<uuid:token>/renew", "leases/<uuid:token>/draft", "leases/<uuid:token>/ranking",
-        "leases/<uuid:token>/demonstration", "leases/<uuid:token>/comparison", "leases/<uuid:token>/skip",
+        "leases/<uuid:token>/renew", "leases/<uuid:token>/give-back", "leases/<uuid:token>/draft",
+        "leases/<uuid:token>/ranking", "leases/<uuid:token>/demonstration", "leases/<uuid:token>/comparison",
+        "leases/<uuid:token>/skip",
         "answers/<uuid:answer_id>",  # by who holds the lease or wrote the answer: test_bad_input, test_api
     }  # fmt: skip
     listed = {route.partition("?")[0].replace("garden", "<slug:slug>") for _, route in TABLE}

@@ -90,7 +90,7 @@ def test_active_time_counts_where_the_task_was_held_for_long(rules, publish, nex
     rules(quality={"minimum_seconds": {"ranking": 5}})
     for user, active, fast in ((alice, 6_000, False), (bob, 4_000, True)):
         lease = next_task(user)
-        Lease.objects.filter(token=lease["token"]).update(created_at=now - datetime.timedelta(minutes=5))
+        Lease.objects.filter(token=lease["token"]).update(begun_at=now - datetime.timedelta(minutes=5))
         submit(caller(user), lease, active_ms=active)
         assert Answer.objects.get(labeler=user).too_fast == fast
 

@@ -81,6 +81,7 @@ class Labeler:
             self._send_what_was_held_back(now)
             return False
         lease = found[0]
+        self._look_ahead(now)
         body = ranking(lease, uuid.uuid4().hex, self.random)
         choice = self.random.random()
         if choice < 0.1:
@@ -94,6 +95,16 @@ class Labeler:
         if self.random.random() < 0.2:
             self._send_what_was_held_back(now)
         return True
+
+    def _look_ahead(self, now: datetime) -> None:
+        """Often fetch the task after this one, and now and then leave it to others."""
+        if self.random.random() < 0.5:
+            return
+        ahead = leases.acquire(
+            project=self.project, guideline_id=None, labeler=self.user, kinds=[Kind.RANKING], now=now, ahead=True
+        )
+        if ahead is not None and self.random.random() < 0.2:
+            leases.give_back(token=ahead[0].token, labeler=self.user, now=now)
 
     def send(self, token: uuid.UUID, body: dict, now: datetime) -> None:
         try:

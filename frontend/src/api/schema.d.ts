@@ -325,6 +325,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/leases/{token}/give-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Leave a task that was fetched ahead to others. `given_back` is false where it is begun or lost. */
+        post: operations["give_back_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/leases/{token}/ranking": {
         parameters: {
             query?: never;
@@ -814,6 +831,8 @@ export interface paths {
         /**
          * @description The labeler's unfinished task, or the next one; 204 where nothing waits.
          *
+         *     With `ahead`, the task that comes after the unfinished one: it is kept for the labeler and begins when they
+         *     ask for their next without `ahead`. One at most; asking again gives the same.
          *     `notice` tells of a warning. Who is paused gets 403 `membership_paused` once nothing is unfinished.
          */
         post: operations["next_task"];
@@ -1890,6 +1909,9 @@ export interface components {
          * @enum {string}
          */
         FinishReasonEnum: "stop" | "length" | "cancelled";
+        GivenBack: {
+            given_back: boolean;
+        };
         GoldItem: {
             /** Format: uuid */
             id: string;
@@ -2490,6 +2512,7 @@ export interface components {
         };
         NextRequestRequest: {
             kinds?: components["schemas"]["TaskKindEnum"][];
+            ahead?: boolean;
         };
         Node: {
             id: string;
@@ -3939,6 +3962,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DraftSaved"];
+                };
+            };
+        };
+    };
+    give_back_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GivenBack"];
                 };
             };
         };
