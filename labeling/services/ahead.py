@@ -1,35 +1,33 @@
-"""Reads and prepares a large file in a process of its own, while this one writes to the database.
+"""Reads, prepares and stages a large file in a process of its own, while this one writes to the database.
 
-`python -m labeling.services.ahead` loads no Django. It sends batches as length-prefixed `marshal` blocks, which cost a
-fifth of what pickles do; both ends are the same program. It ends when its reader does: the pipe breaks.
+`python -m labeling.services.ahead` loads no Django. It sends staged batches in length-prefixed `marshal` blocks; both
+ends are the same program. It is a few batches ahead at most, because the pipe is full then, and ends when its reader
+does: the pipe breaks.
 """
 
+import gc
 import json
 import marshal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from queue import Empty, Queue
 from typing import IO, Any
 
 from labeling.formats import reading
-from labeling.formats.items import (
-    Choice,
-    DemonstrationItem,
-    JudgmentItem,
-    PromptItem,
-    RankingItem,
-    ResponsesItem,
-    Unreadable,
-)  # fmt: skip
+from labeling.formats.items import Unreadable
 from labeling.services import batches as batching
+from labeling.services import staging
 from labeling.services.batches import Report
-from labeling.services.preparing import Order, Prepared
+from labeling.services.staging import Staged
 
 LARGE = 4 << 20  # bytes from which a second process is worth its start
-KINDS = (PromptItem, DemonstrationItem, RankingItem, JudgmentItem, ResponsesItem)
+AHEAD = 2  # batches that wait to be stored
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -38,18 +36,26 @@ def is_worth_it(path: Path) -> bool:
 
 
 def batches(
-    path: Path, mapping: Mapping[str, str], format: str, name: str, report: Report
-) -> Iterator[tuple[list[Prepared], float]]:
+    path: Path, mapping: Mapping[str, str], format: str, name: str, report: Report, heldout_share: float
+) -> Iterator[tuple[Staged, float]]:
     """Batches with the share of the file that is read by then; the report goes on as if they were read here."""
-    asked = {"path": str(path), "mapping": dict(mapping), "format": format, "name": name, "skip": report.records}
+    asked = {"path": str(path), "mapping": dict(mapping), "format": format, "name": name, "skip": report.records,
+             "heldout_share": heldout_share}  # fmt: skip
     command = [sys.executable, "-m", __name__, json.dumps(asked)]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     assert child.stdout is not None
+    read: Queue[dict[str, Any] | None] = Queue(AHEAD)
+    stop = threading.Event()
+    reader = threading.Thread(target=_fill, args=(read, child.stdout, stop), daemon=True)
+    reader.start()
     try:
         while True:
-            told = _receive(child.stdout)
+            told = read.get()
             if told is None:
-                raise RuntimeError(f"The process that reads {name} ended with status {child.wait()}.")
+                raise Unreadable(
+                    f"the process that read {name} ended with status {child.wait()}; where memory was short, give it"
+                    " more, and import the file again: what is stored will be known"
+                )
             if told["error"]:
                 raise Unreadable(told["error"])
             if told["end"]:
@@ -57,11 +63,24 @@ def batches(
             report.records = told["records"]
             for file, line, record, reason in told["refused"]:
                 report.refuse(file, line, reason, record=record)
-            yield [_unpacked(row) for row in told["rows"]], told["share"]
+            yield Staged(told["block"], told["given"]), told["share"]
     finally:
+        stop.set()
         child.kill()
         child.wait()
+        with suppress(Empty):
+            read.get_nowait()  # for a reader that waits for room
+        reader.join()
         child.stdout.close()
+
+
+def _fill(read: "Queue[dict[str, Any] | None]", stream: IO[bytes], stop: threading.Event) -> None:
+    """What the other process sends, until it ends: a thread waits for it, so that the pipe is never full for long."""
+    while not stop.is_set():
+        told = _receive(stream)
+        read.put(told)
+        if told is None:
+            return
 
 
 def main(asked: dict[str, Any], out: IO[bytes]) -> None:
@@ -80,30 +99,13 @@ def main(asked: dict[str, Any], out: IO[bytes]) -> None:
             raise Unreadable(f"{asked['name']} is shorter than it was when this import began")
         for batch in batching.batches(records, batching.whole, asked["format"], asked["name"], report):
             share = min(1.0, watch[0].tell() / max(1, path.stat().st_size)) if watch and not watch[0].closed else 0.0
-            _send(out, rows=[_packed(row) for row in batch], refused=refused, records=report.records, share=share)
+            staged = staging.stage(batch, heldout_share=asked["heldout_share"], format=asked["format"])
+            told = {"block": staged.block, "given": staged.given, "refused": refused, "records": report.records}
+            _send(out, **told, share=share)
             refused.clear()
         _send(out, end=True)
     except Unreadable as error:
         _send(out, error=str(error))
-
-
-def _packed(row: Prepared) -> tuple[Any, ...]:
-    return (
-        KINDS.index(row.kind), row.prompt_key, row.messages, row.split, row.meta, row.answer_key, row.origin, row.reply,
-        row.good, row.set_key, [(one.text, one.source) for one in row.responses],
-        [(one.key, one.ranks, one.unacceptable, one.origin) for one in row.orders],
-        row.sampling, row.size, row.line, row.file,
-    )  # fmt: skip
-
-
-def _unpacked(row: tuple[Any, ...]) -> Prepared:
-    kind, key, messages, split, meta, answer, origin, reply, good, set_key = row[:10]
-    responses, orders, sampling, size, line, file = row[10:]
-    return Prepared(
-        KINDS[kind], key, messages, split, meta, answer, origin, reply, good, set_key,
-        [Choice(text=text, source=source) for text, source in responses],
-        [Order(*one) for one in orders], sampling, size, line, file,
-    )  # fmt: skip
 
 
 def _send(out: IO[bytes], **told: Any) -> None:
@@ -114,12 +116,13 @@ def _send(out: IO[bytes], **told: Any) -> None:
 
 
 def _receive(stream: IO[bytes]) -> dict[str, Any] | None:
+    """None where the other process ended, in the middle of a block or not."""
     head = stream.read(8)
-    if len(head) < 8:
-        return None
-    found: dict[str, Any] = marshal.loads(stream.read(struct.unpack(">Q", head)[0]))
-    return found
+    size = struct.unpack(">Q", head)[0] if len(head) == 8 else 0
+    block = stream.read(size)
+    return marshal.loads(block) if size and len(block) == size else None
 
 
 if __name__ == "__main__":
+    gc.disable()  # Records are trees: what counts references frees them, and looking for cycles costs a tenth.
     main(json.loads(sys.argv[1]), sys.stdout.buffer)

@@ -78,6 +78,10 @@ class Cleaner:
         if self._near is not None:
             self._near.fill(only_evaluation=not steps.near_duplicates)
 
+    @property
+    def has_nothing_to_do(self) -> bool:
+        return self.steps == NOTHING and self._near is None
+
     def item(self, item: Conversation, report: Report) -> Conversation | str | None:
         """The item as it is to be stored; why it is refused; or None where a step leaves it out."""
         if self.steps == NOTHING:
@@ -122,10 +126,10 @@ class Cleaner:
                 kept.append(row)
         return kept
 
-    def remember(self, batch: list[Prepared]) -> None:
+    def remember(self) -> None:
         """Keep what the next ones are compared with. In the transaction that stores the batch."""
         if self._near is not None and self.steps.near_duplicates:
-            self._near.store({row.prompt_key for row in batch})
+            self._near.store()
 
     def forget(self) -> None:
         """The batch was taken back: what it brought is not there."""

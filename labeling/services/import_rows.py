@@ -1,25 +1,24 @@
-"""A batch of prepared items becomes rows, each content once; or is only counted, in a dry run.
+"""Staged batches become rows, each content once; or are only counted, in a dry run.
 
-Rows are written in bulk with keys reserved before, not through the ORM: this is where a million records go through.
+Statements move whole batches, on both databases: this is where a million records go through (docs/decisions/0030).
 """
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.db import models
 
-from labeling.formats.items import DemonstrationItem, JudgmentItem, PromptItem, RankingItem, ResponsesItem
 from labeling.models import bulk, sql
 from labeling.models.answers import Answer, Demonstration, RankedResponse
 from labeling.models.judgments import Judgment
 from labeling.models.projects import Project
 from labeling.models.prompts import EvaluationSet, Prompt, Response, RolloutSet, Source
 from labeling.models.work import Kind
-from labeling.services import preparing, sources
-from labeling.services.preparing import Order, Prepared
+from labeling.services import sources
+from labeling.services.staging import Staged
 
 
 class Counts(Protocol):
@@ -55,227 +54,157 @@ class Seen:
 
 
 class Writer:
-    """Stores batches for one import. A batch is one transaction, which the caller opens."""
+    """Stores staged batches for one import."""
 
     def __init__(
-        self,
-        *,
-        project: Project,
-        format: str,
-        now: datetime,
-        dry_run: bool,
-        evaluation_set: EvaluationSet | None = None,
+        self, *, project: Project, now: datetime, dry_run: bool, evaluation_set: EvaluationSet | None = None
     ) -> None:
-        self.project, self.format, self.now = project, format, now
+        self.project, self.now = project, now
         self.seen = Seen() if dry_run else None
         self._evaluation = evaluation_set.pk if evaluation_set else None
         self._sources: dict[str, int] = {}
         self._time = sql.time(now)
 
-    def store(self, batch: Sequence[Prepared], counts: Counts) -> list[int]:
-        """Adds to the counts. Returns the keys of the batch's bare prompts, for tasks; none in a dry run."""
+    def store(self, batch: Staged, counts: Counts) -> None:
+        """Adds to the counts. The caller has the batch's tables open, in one transaction."""
         if self.seen is None:
             bulk.in_turn(self.project.pk)
-        prompts = self._prompts(batch, counts)
-        sets = self._sets(batch, prompts, counts)
-        self._demonstrations([row for row in batch if row.kind is DemonstrationItem], prompts, counts)
-        self._rankings([row for row in batch if row.kind is RankingItem], prompts, sets, counts)
-        self._judgments([row for row in batch if row.kind is JudgmentItem], prompts, sets, counts)
-        return [prompts[row.prompt_key] for row in batch if row.kind is PromptItem] if self.seen is None else []
+        self._prompts(batch.given["prompts"], counts)
+        self._sets(batch.given["sets"], counts)
+        self._answers(batch.given, counts)
+        self._judgments(batch.given["judgments"], counts)
 
-    def _prompts(self, batch: Sequence[Prepared], counts: Counts) -> dict[str, int]:
-        """The key of each prompt by its hash, and -1 for a new one in a dry run."""
-        first: dict[str, Prepared] = {}
-        for row in batch:
-            first.setdefault(row.prompt_key, row)
-        known = self._known(Prompt, "content_hash", list(first))
-        new = [row for key, row in first.items() if key not in known]
-        fresh = {id(row) for row in new}
-        for row in batch:
-            if row.kind is PromptItem:
-                is_new = id(row) in fresh
-                counts.prompts += is_new
-                _count(counts, is_new)
-        if self._evaluation and known and self.seen is None:
-            Prompt.objects.filter(pk__in=known.values()).update(evaluation_set=self._evaluation)
-        share = self.project.heldout_share
-        found = {**known, **self._reserve(Prompt, [row.prompt_key for row in new])}
-        self._insert(
-            Prompt,
-            ("id", "uuid", "project_id", "content_hash", "messages", "split", "meta", "created_at",
-             "evaluation_set_id"),
-            lambda: (
-                (found[row.prompt_key], uuid, self.project.pk, row.prompt_key, row.messages,
-                 row.split or preparing.split_of(row.prompt_key, share), row.meta, self._time, self._evaluation)
-                for row, uuid in zip(new, preparing.identities(len(new)), strict=True)
-            ),
-        )  # fmt: skip
-        return found
+    def waiting(self) -> list[int]:
+        """The keys of the open batch's prompts that came by themselves, for tasks."""
+        return [pk for (pk,) in sql.rows("SELECT id FROM staged_prompt WHERE waits = 1 ORDER BY n", [])]
 
-    def _sets(self, batch: Sequence[Prepared], prompts: dict[str, int], counts: Counts) -> dict[str, Sequence[int]]:
-        """The keys of each set's responses, in their order, with the set's own key before them."""
-        first: dict[str, Prepared] = {}
-        for row in batch:
-            if row.set_key:
-                is_first = row.set_key not in first
-                first.setdefault(row.set_key, row)
-                if row.kind is ResponsesItem and not is_first:
-                    _count(counts, False)
-        if not first:
-            return {}
-        known = self._known(RolloutSet, "content_hash", list(first))
-        new = {key: row for key, row in first.items() if key not in known}
-        for key, row in first.items():
-            if row.kind is ResponsesItem:
-                counts.responses += len(row.responses) if key in new else 0
-                _count(counts, key in new)
-        made = self._reserve(RolloutSet, list(new))
+    def hashes(self) -> list[str]:
+        return [key for (key,) in sql.rows("SELECT key FROM staged_prompt ORDER BY n", [])]
+
+    def _prompts(self, given: int, counts: Counts) -> None:
+        self._settle("staged_prompt", Prompt, "content_hash")
+        new = _count("FROM staged_prompt WHERE new = 1 AND bare = 1")
+        counts.prompts += new
+        _told(counts, new, given)
         if self.seen is not None:
-            return dict.fromkeys(first, ())
-        sampling = preparing.canonical({"imported": self.format}).decode()
-        self._insert(
-            RolloutSet,
-            ("id", "uuid", "project_id", "prompt_id", "content_hash", "sampling", "created_at"),
-            lambda: (
-                (made[key], uuid, self.project.pk, prompts[row.prompt_key], key, row.sampling or sampling, self._time)
-                for (key, row), uuid in zip(new.items(), preparing.identities(len(new)), strict=True)
-            ),
-        )
-        sources = self._source_keys({one.source for row in new.values() for one in row.responses})
-        total = sum(len(row.responses) for row in new.values())
-        keys = bulk.reserve(Response, total)
-        found: dict[str, Sequence[int]] = {}
-        rows, at = [], 0
-        for (set_key, row), start in zip(new.items(), _starts(new.values()), strict=True):
-            found[set_key] = [made[set_key], *keys[start : start + len(row.responses)]]
-            for index, one in enumerate(row.responses):
-                rows.append((keys[at], made[set_key], index, one.text, sources[one.source]))
-                at += 1
-        names = ("id", "uuid", "rollout_set_id", "index", "text", "source_id")
-        uuids = preparing.identities(total)
-        self._insert(Response, names, lambda: ((row[0], uuid, *row[1:]) for row, uuid in zip(rows, uuids, strict=True)))
-        found.update(_responses_of(known))
-        return found
-
-    def _demonstrations(self, batch: Sequence[Prepared], prompts: dict[str, int], counts: Counts) -> None:
-        first: dict[str, Prepared] = {}
-        for row in batch:
-            first.setdefault(row.answer_key, row)
-        new = self._new(Answer, "body_hash", list(first), len(batch), counts, "labeler_id IS NULL")
-        counts.demonstrations += len(new)
-        self._answers(Kind.DEMONSTRATION, [(new[key], key, prompts[first[key].prompt_key], None, first[key].origin)
-                                           for key in new])  # fmt: skip
-        self._insert(Demonstration, ("answer_id", "reply"), lambda: ((new[key], first[key].reply) for key in new))
-
-    def _rankings(
-        self, batch: Sequence[Prepared], prompts: dict[str, int], sets: dict[str, Sequence[int]], counts: Counts
-    ) -> None:
-        first: dict[str, tuple[Prepared, Order]] = {}
-        given = 0
-        for row in batch:
-            for order in row.orders:
-                given += 1
-                first.setdefault(order.key, (row, order))
-        new = self._new(Answer, "body_hash", list(first), given, counts, "labeler_id IS NULL")
-        counts.rankings += len(new)
-        if self.seen is not None or not new:
             return
-        rows, ranked = [], []
-        for key, pk in new.items():
-            row, order = first[key]
-            set_key, *responses = sets[row.set_key]
-            rows.append((pk, key, prompts[row.prompt_key], set_key, order.origin))
-            marks = order.unacceptable or (False,) * len(responses)
-            ranked += [(pk, *one) for one in zip(responses, order.ranks, marks, strict=True)]
-        self._answers(Kind.RANKING, rows)
-        self._insert(RankedResponse, ("answer_id", "response_id", "rank", "unacceptable"), lambda: ranked)
-
-    def _judgments(
-        self, batch: Sequence[Prepared], prompts: dict[str, int], sets: dict[str, Sequence[int]], counts: Counts
-    ) -> None:
-        first: dict[str, Prepared] = {}
-        for row in batch:
-            first.setdefault(row.answer_key, row)
-        new = self._new(Judgment, "body_hash", list(first), len(batch), counts)
-        counts.judgments += len(new)
-        names = ("id", "uuid", "project_id", "prompt_id", "response_id", "good", "origin", "body_hash", "created_at")
-        self._insert(
-            Judgment,
-            names,
-            lambda: (
-                (pk, uuid, self.project.pk, prompts[first[key].prompt_key], sets[first[key].set_key][1],
-                 first[key].good, first[key].origin, key, self._time)
-                for (key, pk), uuid in zip(new.items(), preparing.identities(len(new)), strict=True)
-            ),
+        if self._evaluation:
+            known = "SELECT id FROM staged_prompt WHERE new = 0"
+            sql.change(f"UPDATE labeling_prompt SET evaluation_set_id = %s WHERE id IN ({known})", [self._evaluation])
+        bulk.insert(
+            Prompt,
+            {"id": "id", "uuid": "uuid", "content_hash": "key", "messages": "messages", "split": "split",
+             "meta": "meta", "project_id": "%s", "created_at": "%s", "evaluation_set_id": "%s"},
+            "FROM staged_prompt WHERE new = 1 ORDER BY n",
+            [self.project.pk, self._time, self._evaluation],
         )  # fmt: skip
 
-    def _answers(self, kind: Kind, rows: Sequence[tuple[int, str, int, int | None, str]]) -> None:
-        names = ("id", "uuid", "project_id", "kind", "body_hash", "prompt_id", "rollout_set_id", "origin",
-                 "idempotency_key", "created_at")  # fmt: skip
-        self._insert(
+    def _sets(self, given: int, counts: Counts) -> None:
+        self._settle("staged_set", RolloutSet, "content_hash")
+        new = _count("FROM staged_set WHERE new = 1 AND unranked = 1")
+        _told(counts, new, given)
+        counts.responses += _count(
+            "FROM staged_response JOIN staged_set ON staged_set.n = grp WHERE new = 1 AND unranked = 1"
+        )
+        if self.seen is not None:
+            return
+        bulk.insert(
+            RolloutSet,
+            {"id": "s.id", "uuid": "s.uuid", "content_hash": "s.key", "sampling": "s.sampling", "prompt_id": "p.id",
+             "project_id": "%s", "created_at": "%s"},
+            "FROM staged_set AS s JOIN staged_prompt AS p ON p.n = s.prompt WHERE s.new = 1 ORDER BY s.n",
+            [self.project.pk, self._time],
+        )  # fmt: skip
+        for n, name in sql.rows("SELECT n, name FROM staged_source", []):
+            sql.change("UPDATE staged_source SET id = %s WHERE n = %s", [self._source(name), n])
+        bulk.number("staged_response", Response, where="grp IN (SELECT n FROM staged_set WHERE new = 1)", new="")
+        sql.change(
+            """UPDATE staged_response SET id = r.id FROM staged_set AS s
+               JOIN labeling_response AS r ON r.rollout_set_id = s.id
+               WHERE s.new = 0 AND s.n = staged_response.grp AND r."index" = staged_response.place""",
+            [],
+        )
+        bulk.insert(
+            Response,
+            {"id": "r.id", "uuid": "r.uuid", "index": "r.place", "text": "r.text", "rollout_set_id": "s.id",
+             "source_id": "o.id"},
+            """FROM staged_response AS r JOIN staged_set AS s ON s.n = r.grp JOIN staged_source AS o ON o.n = r.source
+               WHERE s.new = 1 ORDER BY r.n""",
+        )  # fmt: skip
+
+    def _answers(self, given: dict[str, int], counts: Counts) -> None:
+        self._settle("staged_answer", Answer, "body_hash", "labeler_id IS NULL")
+        demonstrations, rankings = (
+            _count("FROM staged_answer WHERE new = 1 AND kind = %s", kind)
+            for kind in (Kind.DEMONSTRATION, Kind.RANKING)
+        )
+        counts.demonstrations += demonstrations
+        counts.rankings += rankings
+        _told(counts, demonstrations + rankings, given["demonstrations"] + given["rankings"])
+        if self.seen is not None:
+            return
+        bulk.insert(
             Answer,
-            names,
-            lambda: (
-                (pk, uuid, self.project.pk, kind.value, key, prompt, rollout_set, origin, "", self._time)
-                for (pk, key, prompt, rollout_set, origin), uuid in zip(
-                    rows, preparing.identities(len(rows)), strict=True
-                )
-            ),
+            {"id": "a.id", "uuid": "a.uuid", "kind": "a.kind", "body_hash": "a.key", "prompt_id": "p.id",
+             "rollout_set_id": "s.id", "origin": "a.origin", "project_id": "%s", "created_at": "%s",
+             "idempotency_key": "''"},
+            """FROM staged_answer AS a JOIN staged_prompt AS p ON p.n = a.prompt
+               LEFT JOIN staged_set AS s ON s.n = a.grp WHERE a.new = 1 ORDER BY a.n""",
+            [self.project.pk, self._time],
+        )  # fmt: skip
+        bulk.insert(
+            Demonstration,
+            {"answer_id": "a.id", "reply": "d.reply"},
+            "FROM staged_reply AS d JOIN staged_answer AS a ON a.n = d.answer WHERE a.new = 1 ORDER BY a.n",
+        )
+        bulk.insert(
+            RankedResponse,
+            {"answer_id": "a.id", "response_id": "r.id", "rank": "k.rank", "unacceptable": "k.unacceptable"},
+            """FROM staged_rank AS k JOIN staged_answer AS a ON a.n = k.answer
+               JOIN staged_response AS r ON r.n = k.response WHERE a.new = 1 ORDER BY a.n, r.n""",
         )
 
-    def _new(
-        self, model: type[models.Model], column: str, keys: list[str], given: int, counts: Counts, where: str = ""
-    ) -> dict[str, int]:
-        """Those of the keys that are not stored yet, with a primary key for each. Counts all that were given."""
-        if not keys:
-            return {}
-        known = self._known(model, column, keys, where)
-        made = self._reserve(model, [key for key in keys if key not in known])
-        counts.stored += len(made)
-        counts.duplicates += given - len(made)
-        return made
-
-    def _known(self, model: type[models.Model], column: str, keys: list[str], where: str = "") -> dict[str, int]:
-        condition = "project_id = %s" + (f" AND {where}" if where else "")
-        known = bulk.keys_by(model, column, keys, where=condition, given=[self.project.pk])
-        if self.seen is not None:
-            known.update(dict.fromkeys(self.seen.among(model.__name__, keys), -1))
-        return known
-
-    def _reserve(self, model: type[models.Model], keys: list[str]) -> dict[str, int]:
-        if self.seen is not None:
-            self.seen.add(model.__name__, keys)
-            return dict.fromkeys(keys, -1)
-        return dict(zip(keys, bulk.reserve(model, len(keys)), strict=True))
-
-    def _insert(self, model: type[models.Model], names: tuple[str, ...], rows: Any) -> None:
+    def _judgments(self, given: int, counts: Counts) -> None:
+        self._settle("staged_judgment", Judgment, "body_hash")
+        new = _count("FROM staged_judgment WHERE new = 1")
+        counts.judgments += new
+        _told(counts, new, given)
         if self.seen is None:
-            bulk.insert(model, names, rows())
+            bulk.insert(
+                Judgment,
+                {"id": "j.id", "uuid": "j.uuid", "good": "j.good", "origin": "j.origin", "body_hash": "j.key",
+                 "prompt_id": "p.id", "response_id": "r.id", "project_id": "%s", "created_at": "%s"},
+                """FROM staged_judgment AS j JOIN staged_prompt AS p ON p.n = j.prompt
+                   JOIN staged_response AS r ON r.n = j.response WHERE j.new = 1 ORDER BY j.n""",
+                [self.project.pk, self._time],
+            )  # fmt: skip
 
-    def _source_keys(self, names: set[str]) -> dict[str, int]:
-        for name in names - set(self._sources):
+    def _settle(self, staged: str, model: type[models.Model], column: str, where: str = "TRUE") -> None:
+        """Tell the staged rows that are stored already from those that are new, and give the new ones keys."""
+        bulk.recognize(staged, model, column, where=f"project_id = %s AND {where}", given=[self.project.pk])
+        if self.seen is None:
+            bulk.number(staged, model)
+            return
+        keys = [key for (key,) in sql.rows(f"SELECT key FROM {staged} WHERE new <> 0", [])]
+        seen = self.seen.among(model.__name__, keys)
+        for key in seen:
+            sql.change(f"UPDATE {staged} SET new = 0 WHERE key = %s", [key])
+        self.seen.add(model.__name__, (key for key in keys if key not in seen))
+        sql.change(f"UPDATE {staged} SET new = 1 WHERE new <> 0", [])
+
+    def _source(self, name: str) -> int:
+        if name not in self._sources:
             self._sources[name] = sources.register(
                 project=self.project, kind=Source.Kind.OUTSIDE, name=name[:200], reference=name[:200], now=self.now
             ).pk
-        return self._sources
+        return self._sources[name]
 
 
-def _starts(rows: Iterable[Prepared]) -> Iterable[int]:
-    at = 0
-    for row in rows:
-        yield at
-        at += len(row.responses)
+def _count(source: str, *values: str) -> int:
+    (found,) = sql.first(f"SELECT COUNT(*) {source}", values) or (0,)
+    return int(found)
 
 
-def _responses_of(known: dict[str, int]) -> dict[str, Sequence[int]]:
-    """The stored sets' own keys and those of their responses, in order."""
-    found: dict[int, list[int]] = {pk: [pk] for pk in known.values()}
-    rows = Response.objects.filter(rollout_set__in=list(found)).order_by("rollout_set_id", "index")
-    for set_id, pk in rows.values_list("rollout_set_id", "pk"):
-        found[set_id].append(pk)
-    return {key: found[pk] for key, pk in known.items()}
-
-
-def _count(counts: Counts, new: bool) -> None:
+def _told(counts: Counts, new: int, given: int) -> None:
     counts.stored += new
-    counts.duplicates += not new
+    counts.duplicates += given - new

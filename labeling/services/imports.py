@@ -19,16 +19,17 @@ from django.utils import timezone
 from labeling import errors
 from labeling.formats import corpus, reading, streams
 from labeling.formats.items import DocumentItem, Refusal, Unreadable
-from labeling.models import bulk, sql
+from labeling.models import bulk
 from labeling.models.imports import Import
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
-from labeling.services import ahead, audit, batches, cleaning, corpora, evaluations, gathering, tasks
+from labeling.services import ahead, audit, batches, cleaning, corpora, evaluations, gathering, staging, tasks
 from labeling.services.batches import Report
 from labeling.services.import_options import Options
 from labeling.services.import_rows import Writer
 from labeling.services.preparing import Prepared
+from labeling.services.staging import Staged
 
 TRIES = 5  # of a batch whose prompts somebody else is storing at the same time
 
@@ -139,12 +140,13 @@ def _read(
     if row is not None and row.report:
         report = Report(**row.report)
     held = evaluations.named(project, options.evaluation_set, now) if row is not None else None
-    writer = Writer(project=project, format=format, now=now, dry_run=row is None, evaluation_set=held)
+    writer = Writer(project=project, now=now, dry_run=row is None, evaluation_set=held)
     cleaner = cleaning.Cleaner(project=project, steps=options.cleaning, walled=not options.evaluation_set)
     try:
         with bulk.loading():
-            if row is not None and options.cleaning == cleaning.NOTHING and ahead.is_worth_it(path):
-                pieces = ahead.batches(path, options.mapping, format, name, report)
+            pieces: Iterator[tuple[list[Prepared] | Staged, float]]
+            if row is not None and cleaner.has_nothing_to_do and ahead.is_worth_it(path):
+                pieces = ahead.batches(path, options.mapping, format, name, report, project.heldout_share)
             else:
                 if sum(1 for _ in islice(records, report.records)) < report.records:
                     raise Unreadable(f"{name} is shorter than it was when this import began")
@@ -161,22 +163,22 @@ def _read(
 
 
 def _batch(
-    writer: Writer, cleaner: cleaning.Cleaner, batch: list[Prepared], name: str, report: Report,
+    writer: Writer, cleaner: cleaning.Cleaner, batch: list[Prepared] | Staged, name: str, report: Report,
     options: Options, row: Import | None, share: float, now: datetime,
 ) -> None:  # fmt: skip
     """One transaction. What came into being by another's hand in the meantime is looked up anew."""
     for attempt in range(TRIES):
         before = copy.deepcopy(report)
         try:
-            kept = cleaner.sift(batch, report, name)
-            if row is None:
-                writer.store(kept, report)
-                return
-            with sql.writing():
-                bare = writer.store(kept, report)
-                cleaner.remember(kept)
-                report.tasks += _open(writer.project, options, kept, bare, now)
-                _mark(row, report, share)
+            staged = batch if isinstance(batch, Staged) else staging.stage(
+                cleaner.sift(batch, report, name), heldout_share=writer.project.heldout_share, format=report.format
+            )  # fmt: skip
+            with bulk.staged(staging.TABLES, staged.block, dry_run=row is None):
+                writer.store(staged, report)
+                if row is not None:
+                    cleaner.remember()
+                    report.tasks += _open(writer, options, now)
+                    _mark(row, report, share)
             return
         except IntegrityError:
             vars(report).update(vars(before))
@@ -194,13 +196,13 @@ def _mark(row: Import, report: Report, share: float) -> None:
         raise Superseded
 
 
-def _open(project: Project, options: Options, batch: list[Prepared], bare: list[int], now: datetime) -> int:
+def _open(writer: Writer, options: Options, now: datetime) -> int:
     opened = 0
-    if options.open_demonstrations and bare:
-        found = Prompt.objects.filter(pk__in=bare).only("pk")
-        opened += len(tasks.open_demonstrations(project=project, prompts=found, now=now))
+    if options.open_demonstrations and (waiting := writer.waiting()):
+        found = Prompt.objects.filter(pk__in=waiting).only("pk")
+        opened += len(tasks.open_demonstrations(project=writer.project, prompts=found, now=now))
     if options.open_rankings:
-        opened += gathering.open_rankings(project=project, hashes={row.prompt_key for row in batch}, now=now)
+        opened += gathering.open_rankings(project=writer.project, hashes=writer.hashes(), now=now)
     return opened
 
 

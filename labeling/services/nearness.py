@@ -8,7 +8,6 @@ text is compared exactly. 16 bands of 4 miss one in 5,000 of those at the limit.
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -62,9 +61,9 @@ class Index:
                 self._by_band[band].append(key)
         return near
 
-    def store(self, keys: Iterable[str]) -> None:
-        """Keep the bands of prompts that are stored now."""
-        wanted = [key for key in keys if key in self._fresh]
+    def store(self) -> None:
+        """Keep the bands of the batch's prompts, which are stored now."""
+        wanted = list(self._fresh)
         rows: QuerySet[Any] = Prompt.objects.filter(project=self.project, content_hash__in=wanted, bands=None)
         PromptBand.objects.bulk_create(
             PromptBand(project=self.project, value=value, prompt_id=pk)
