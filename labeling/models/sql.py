@@ -4,31 +4,41 @@ Only hand-out and submission use this; statements are constants, values are alwa
 """
 
 import fcntl
-import json
+import os
+import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+import orjson
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import DateTimeField, JSONField, Model, UUIDField
+from django.db.models.base import ModelState
 
-# (vendor, model, column names) -> (the statement up to VALUES, the placeholders of one row, its columns)
-_inserts: dict[tuple[str, type[Model], tuple[str, ...]], tuple[str, str, list["_Column"]]] = {}
+M = TypeVar("M", bound=Model)
+
+# (for SQLite, model, column names) -> (the statement up to VALUES, the placeholders of one row, its columns)
+_inserts: dict[tuple[bool, type[Model], tuple[str, ...]], tuple[str, str, list["_Column"]]] = {}
 
 
 # The changes of a batch that is open; None: there is none.
 _gathered: ContextVar[list[tuple[str, Sequence[Any]]] | None] = ContextVar("gathered", default=None)
 
+# The thread's open queue files by path: a lock belongs to an opened file, not to a process.
+_queues = threading.local()
+
 
 class _Column(NamedTuple):
     name: str
     default: Callable[[], Any] | None  # None: the value is given
-    convert: Callable[[Any, Any], Any] | None  # None: the database's driver takes the value as it is
+    # Takes the value, and whether it is for SQLite. None: the driver takes it as it is.
+    convert: Callable[[Any, bool], Any] | None
 
 
 @contextmanager
@@ -38,14 +48,30 @@ def writing() -> Iterator[None]:
     On SQLite, the processes queue for it at a file lock, which wakes the next one at once. SQLite itself has those
     who wait sleep and try again, for up to a tenth of a second at a time, while others overtake them.
     """
-    if is_sqlite() and not connection.in_atomic_block and not connection.is_in_memory_db():  # type: ignore[attr-defined]
-        with Path(f"{connection.settings_dict['NAME']}.queue").open("w") as queue:
-            fcntl.flock(queue, fcntl.LOCK_EX)
+    real: Any = connections[DEFAULT_DB_ALIAS]
+    if real.vendor == "sqlite" and not real.in_atomic_block and not real.is_in_memory_db():
+        queue = _queue(f"{real.settings_dict['NAME']}.queue")
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        try:
             with transaction.atomic():
                 yield
+        finally:
+            fcntl.flock(queue, fcntl.LOCK_UN)
     else:
         with transaction.atomic():
             yield
+
+
+def _queue(path: str) -> int:
+    """The descriptor of a file that is this thread's and this process' own, and still the one at `path`."""
+    known: tuple[str, int, int] | None = getattr(_queues, "known", None)
+    if known is not None:
+        if known[:2] == (path, os.getpid()) and os.fstat(known[2]).st_nlink:
+            return known[2]
+        os.close(known[2])
+    opened = os.open(path, os.O_CREAT | os.O_WRONLY, 0o644)
+    _queues.known = (path, os.getpid(), opened)
+    return opened
 
 
 @contextmanager
@@ -64,35 +90,49 @@ def batch() -> Iterator[None]:
     finally:
         _gathered.reset(outer)
     parts = ", ".join(f"part{number} AS ({statement})" for number, (statement, _) in enumerate(gathered))
-    with cursor() as opened:
-        opened.execute(f"WITH {parts} SELECT 1", [value for _, values in gathered for value in values])
+    _run(f"WITH {parts} SELECT 1", [value for _, values in gathered for value in values])
 
 
-def cursor() -> Any:
-    """A cursor whose statements PostgreSQL parses and plans once per connection rather than at every call.
+def _run(statement: str, values: Sequence[Any]) -> Any:
+    """Execute on the driver's own cursor, and return that.
 
-    The ORM's own cursors merge the values into the text, so that no two statements are alike.
+    PostgreSQL parses and plans a statement once per connection rather than at every call: the ORM's own cursors merge
+    the values into the text, so that no two statements are alike. Django's wrapper is left out where nobody listens.
     """
     real: Any = connections[DEFAULT_DB_ALIAS]
-    if real.vendor == "sqlite":
-        return real.cursor()
-    from django.db.backends.postgresql.base import ServerBindingCursor
-
     real.ensure_connection()
-    raw = ServerBindingCursor(real.connection)  # type: ignore[call-arg]
-    return real.make_debug_cursor(raw) if real.queries_logged else real.make_cursor(raw)
+    raw: Any
+    if real.vendor == "sqlite":
+        raw = real.connection.cursor()
+        placed = _qmarks(statement)
+    else:
+        from django.db.backends.postgresql.base import ServerBindingCursor
+
+        raw = ServerBindingCursor(real.connection)  # type: ignore[call-arg]
+        placed = statement
+    if real.queries_logged or real.execute_wrappers:
+        heard = real.cursor() if real.vendor == "sqlite" else real.make_debug_cursor(raw)
+        heard.execute(statement, values)
+        return heard
+    real.validate_no_broken_transaction()
+    with real.wrap_database_errors:
+        raw.execute(placed, values)
+    return raw
+
+
+@lru_cache(maxsize=500)
+def _qmarks(statement: str) -> str:
+    return re.sub("(?<!%)%s", "?", statement).replace("%%", "%")
 
 
 def first(statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    with cursor() as opened:
-        opened.execute(statement, values)
-        return opened.fetchone()
+    found: tuple[Any, ...] | None = _run(statement, values).fetchone()
+    return found
 
 
 def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with cursor() as opened:
-        opened.execute(statement, values)
-        return opened.fetchall()
+    found: list[tuple[Any, ...]] = _run(statement, values).fetchall()
+    return found
 
 
 def change(statement: str, values: Sequence[Any]) -> int:
@@ -101,19 +141,20 @@ def change(statement: str, values: Sequence[Any]) -> int:
     if gathered is not None:
         gathered.append((statement, values))
         return 0
-    with cursor() as opened:
-        opened.execute(statement, values)
-        return int(opened.rowcount)
+    return int(_run(statement, values).rowcount)
 
 
 def insert(model: type[Model], **values: Any) -> int:
-    """Insert one row and return its key. What is left out takes the model's default."""
-    names = tuple(values)
-    start, marks, columns = _insert(model, names)
+    """Insert one row and return its key. What is left out takes the model's default.
+
+    With a key from `reserve` as `id`, the row may be part of a batch.
+    """
+    start, marks, columns = _insert(model, tuple(values))
     row = _row(columns, values)
-    with cursor() as opened:
-        opened.execute(f"{start} ({marks}) RETURNING id", row)
-        return int(opened.fetchone()[0])
+    if "id" in values:
+        change(f"{start} ({marks})", row)
+        return int(values["id"])
+    return int(_run(f"{start} ({marks}) RETURNING id", row).fetchone()[0])
 
 
 def add(model: type[Model], **values: Any) -> None:
@@ -128,17 +169,31 @@ def insert_many(model: type[Model], many: Sequence[dict[str, Any]]) -> None:
     change(f"{start} {', '.join([f'({marks})'] * len(many))}", flat)
 
 
+def loaded(model: type[M], related: dict[str, Model] | None = None, /, **values: Any) -> M:
+    """A stored row as an instance, at a tenth of what the ORM's own takes; columns left out are read when asked for."""
+    one = model.__new__(model)
+    one._state = ModelState()
+    one._state.adding = False
+    one._state.db = DEFAULT_DB_ALIAS
+    one.__dict__.update(values)
+    if related:
+        one._state.fields_cache.update(related)
+    return one
+
+
 def is_sqlite() -> bool:
-    return connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
+    # Not the connection's vendor: to look up a thread's connection takes as long as some statements.
+    return bool(connections.databases[DEFAULT_DB_ALIAS]["ENGINE"].endswith("sqlite3"))
 
 
 def key(value: UUID) -> Any:
     """A UUID as a parameter."""
-    return value.hex if is_sqlite() else value
+    return _uuid(value, is_sqlite())
 
 
 def time(value: datetime) -> Any:
-    return connection.ops.adapt_datetimefield_value(value)
+    """A time as a parameter."""
+    return _time(value, is_sqlite())
 
 
 def as_uuid(value: UUID | str) -> UUID:
@@ -154,38 +209,57 @@ def as_time(value: datetime | str) -> datetime:
 
 def as_json(value: Any) -> Any:
     """A JSON column out of a row."""
-    return json.loads(value) if isinstance(value, (str, bytes)) else value
+    return orjson.loads(value) if isinstance(value, (str, bytes)) else value
 
 
-_CONVERTED = (DateTimeField, JSONField, UUIDField)
+def _time(value: datetime, for_sqlite: bool) -> Any:
+    return str(value.astimezone(UTC).replace(tzinfo=None)) if for_sqlite else value
+
+
+def _json(value: Any, for_sqlite: bool) -> Any:
+    if for_sqlite:
+        return orjson.dumps(value).decode()
+    from psycopg.types.json import Jsonb
+
+    return Jsonb(value, orjson.dumps)
+
+
+def _uuid(value: UUID, for_sqlite: bool) -> Any:
+    return value.hex if for_sqlite else value
+
+
+# By field: how its value is given to the driver; others as they are.
+_CONVERSIONS: dict[type, Callable[[Any, bool], Any]] = {DateTimeField: _time, JSONField: _json, UUIDField: _uuid}
 
 
 def _insert(model: type[Model], names: tuple[str, ...]) -> tuple[str, str, list[_Column]]:
-    known = _inserts.get((connection.vendor, model, names))
+    known = _inserts.get((is_sqlite(), model, names))
     if known is None:
+        quoted = connections[DEFAULT_DB_ALIAS].ops.quote_name
         given = set(names)
-        fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+        fields = [field for field in model._meta.concrete_fields if not field.primary_key or field.attname in given]
         assert given <= {field.attname for field in fields}, given
         columns = [
             _Column(
                 field.attname,
                 None if field.attname in given else field.get_default,
-                field.get_db_prep_save if isinstance(field, _CONVERTED) else None,
+                _CONVERSIONS.get(type(field)),
             )
             for field in fields
         ]
-        names_in_sql = ", ".join(connection.ops.quote_name(field.column or "") for field in fields)
-        start = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({names_in_sql}) VALUES"
+        names_in_sql = ", ".join(quoted(field.column or "") for field in fields)
+        start = f"INSERT INTO {quoted(model._meta.db_table)} ({names_in_sql}) VALUES"
         known = (start, ", ".join(["%s"] * len(fields)), columns)
-        _inserts[connection.vendor, model, names] = known
+        _inserts[is_sqlite(), model, names] = known
     return known
 
 
 def _row(columns: list[_Column], values: dict[str, Any]) -> list[Any]:
-    # Not `connection`: that stands in for the real one and looks it up at each use.
-    real = connections[DEFAULT_DB_ALIAS]
+    for_sqlite = is_sqlite()
     row = []
     for name, default, convert in columns:
         value = default() if default else values[name]
-        row.append(convert(value, real) if convert else value.value if isinstance(value, Enum) else value)
+        if value is not None and convert:
+            value = convert(value, for_sqlite)
+        row.append(value.value if isinstance(value, Enum) else value)
     return row

@@ -64,7 +64,9 @@ class LabelingTask(models.Model):
     information = models.FloatField(null=True)  # 0 to 1, how much its ranking would tell; null: nobody said
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     created_at = models.DateTimeField()
-    shared = False  # no column: whether several labelers answer it, where the hot path has looked
+    # No columns: where the hot path has looked, whether several labelers answer it, and its responses' keys by id.
+    shared = False
+    responses: dict[str, int] | None = None
 
     class Meta:
         constraints = [
@@ -200,8 +202,7 @@ class Lease(models.Model):
     begun_at = models.DateTimeField(null=True)  # when it was shown; null: fetched ahead, and not begun so far
     outcome = models.CharField(max_length=8, choices=Outcome.choices, null=True)  # noqa: DJ001  null: none yet
 
-    # Response id -> (text, tokens), where the hand-out has read them already; not stored.
-    texts: dict[str, tuple[str, int | None]] | None = None
+    contents: Any = None  # no column: what the task shows, where the hand-out has read it already
 
     class Meta:
         indexes = [models.Index(fields=["labeler", "task"], name="lease_by_labeler_and_task")]

@@ -52,7 +52,7 @@ def with_texts(answer: Answer, *, blind: bool = False) -> dict[str, Any]:
     shown = []
     if answer.rollout_set_id is not None:
         order = answer.order_shown or [str(one.response.uuid) for one in answer.ranked.all()]
-        shown = work.shown(answer.rollout_set_id, order)
+        shown = work.shown(work.responses_of(answer.rollout_set_id), order)
     return {
         **describe(answer, blind=blind),
         "messages": answer.prompt.messages,

@@ -1,7 +1,8 @@
 """What a labeler is shown: the frozen, shuffled, blinded payload of a lease; and the queue."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
@@ -10,13 +11,43 @@ from labeling.models.people import User
 from labeling.models.projects import Guideline, Project
 from labeling.models.work import Kind, LabelingTask, Lease, Purpose, Slot
 
-_SHOWN = """
-    SELECT t.uuid, t.kind, t.policy_draft, t.rollout_set_id, p.uuid, p.messages, d.body
+_CONTENTS = """
+    SELECT r.uuid, r.text, r.tokens, t.uuid, t.kind, t.policy_draft, p.uuid, p.messages, d.body
     FROM labeling_labelingtask t
     JOIN labeling_prompt p ON p.id = t.prompt_id
     LEFT JOIN labeling_draft d ON d.task_id = t.id AND d.labeler_id = %s
-    WHERE t.id = %s
+    LEFT JOIN labeling_response r ON r.rollout_set_id = t.rollout_set_id
+    WHERE t.id = %s ORDER BY r."index"
 """
+
+# Text and length in tokens by response id; unknown where nobody counted them.
+Responses = dict[str, tuple[str, int | None]]
+
+
+class Contents(NamedTuple):
+    """What a task shows to one labeler."""
+
+    task: UUID
+    kind: Kind
+    policy_draft: str | None
+    prompt: UUID
+    messages: list[dict[str, str]]
+    draft: Any  # what the labeler had not finished; None: nothing
+    responses: Responses  # in the order of their sampling; none in a demonstration
+
+
+def contents(*, task_id: int, labeler_id: int) -> Contents:
+    rows = sql.rows(_CONTENTS, [labeler_id, task_id])
+    task, kind, policy_draft, prompt, messages, draft = rows[0][3:]
+    return Contents(
+        task=sql.as_uuid(task),
+        kind=Kind(kind),
+        policy_draft=policy_draft,
+        prompt=sql.as_uuid(prompt),
+        messages=sql.as_json(messages),
+        draft=sql.as_json(draft),
+        responses={str(sql.as_uuid(id)): (text, tokens) for id, text, tokens, *_ in rows if id is not None},
+    )
 
 
 def payload(
@@ -29,9 +60,7 @@ def payload(
     notice: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything on the labeling screen. Nothing in it tells whose a response is, or whether it is gold or a repeat."""
-    row = sql.first(_SHOWN, [lease.labeler_id, lease.task_id])
-    assert row is not None
-    uuid, kind, policy_draft, rollout_set, prompt_uuid, messages, draft = row
+    found = lease.contents or contents(task_id=lease.task_id, labeler_id=lease.labeler_id)
     if lease.guideline_id != (guideline.pk if guideline else None):
         guideline = lease.guideline
     return {
@@ -40,27 +69,27 @@ def payload(
         "lease_seconds": project.lease_seconds,
         "server_time": now,
         "task": {
-            "id": sql.as_uuid(uuid),
-            "kind": kind,
-            "prompt": {"id": sql.as_uuid(prompt_uuid), "messages": sql.as_json(messages)},
+            "id": found.task,
+            "kind": found.kind,
+            "prompt": {"id": found.prompt, "messages": found.messages},
             "guideline": {"version": guideline.version, "text": guideline.text} if guideline else None,
-            "responses": shown(rollout_set, lease.order_shown, lease.texts) if kind != Kind.DEMONSTRATION else [],
-            "policy_draft": policy_draft,
+            "responses": shown(found.responses, lease.order_shown),
+            "policy_draft": found.policy_draft,
             "settings": rules(project),
         },
-        "draft": sql.as_json(draft),
+        "draft": found.draft,
         "notice": notice,
     }
 
 
-def shown(
-    rollout_set_id: int, order: list[str], texts: dict[str, tuple[str, int | None]] | None = None
-) -> list[dict[str, Any]]:
-    """The responses in the order shown; `texts` by response id where they were read before."""
-    if texts is None:
-        rows = sql.rows("SELECT uuid, text, tokens FROM labeling_response WHERE rollout_set_id = %s", [rollout_set_id])
-        texts = {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in rows}
-    return [{"id": id, "text": texts[id][0], "tokens": texts[id][1]} for id in order]
+def shown(responses: Responses, order: list[str]) -> list[dict[str, Any]]:
+    """The responses in the order shown."""
+    return [{"id": id, "text": responses[id][0], "tokens": responses[id][1]} for id in order]
+
+
+def responses_of(rollout_set_id: int) -> Responses:
+    rows = sql.rows("SELECT uuid, text, tokens FROM labeling_response WHERE rollout_set_id = %s", [rollout_set_id])
+    return {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in rows}
 
 
 def rules(project: Project) -> dict[str, Any]:

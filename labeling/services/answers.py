@@ -114,11 +114,10 @@ def revise(*, answer: Answer, labeler: User, plain: Any, read: Reader, now: date
 def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) -> Answer:
     task = lease.task
     with sql.writing():
-        # Those who answer the same task go one after another: the last of them sees that it is done.
-        if not sql.is_sqlite():
-            sql.first("SELECT id FROM labeling_labelingtask WHERE id = %s FOR NO KEY UPDATE", [task.pk])
-        late = not _take_slot(task, lease, labeler, now)
-        values = {
+        on_time, reserved = _take_slot(task, lease, labeler, now)
+        late = not on_time
+        values: dict[str, Any] = {
+            **reserved,
             "uuid": uuid4(),
             "project_id": task.project_id,
             "kind": task.kind,
@@ -137,15 +136,17 @@ def _settle(lease: Lease, labeler: User, submission: Submission, now: datetime) 
                 held_ms=(now - (lease.begun_at or lease.created_at)).total_seconds() * 1000,
             ),
             "late": late,
+            "revision": 1,
             "created_at": now,
             **_common(submission),
         }
-        answer = Answer(pk=sql.insert(Answer, **values), **values)
-        answer.task, answer.project, answer.labeler = task, task.project, labeler
         outcome = Lease.Outcome.LATE if late else Lease.Outcome.ANSWERED
         if late:
             Exclusion.objects.get_or_create(task=task, labeler=labeler, defaults={"reason": Exclusion.Reason.LATE})
         with sql.batch():
+            values["id"] = sql.insert(Answer, **values)
+            related = {"task": task, "project": task.project, "labeler": labeler}
+            answer = sql.loaded(Answer, related, **values)
             submission.store_details(answer)
             sql.change(_END_LEASES, [str(outcome), labeler.pk, task.pk])
             if not late:
@@ -165,22 +166,44 @@ _DONE = """
     )
 """
 
-_TAKE_OWN = """
-    UPDATE labeling_slot SET state = 'answered', free_at = NULL
-    WHERE task_id = %s AND labeler_id = %s AND state = 'leased'
-"""
-
+_TAKE_OWN = {
+    "sqlite": """
+        UPDATE labeling_slot SET state = 'answered', free_at = NULL
+        WHERE task_id = %s AND labeler_id = %s AND state = 'leased'
+    """,
+    # Those who answer the same task go one after another, so that the last of them sees that it is done. Also: a key
+    # for the answer, whose row then goes with all the others in one statement.
+    "postgresql": """
+        WITH locked AS MATERIALIZED (SELECT id FROM labeling_labelingtask WHERE id = %s FOR NO KEY UPDATE),
+        taken AS (
+            UPDATE labeling_slot SET state = 'answered', free_at = NULL
+            FROM locked WHERE task_id = locked.id AND labeler_id = %s AND state = 'leased'
+            RETURNING labeling_slot.id
+        )
+        SELECT nextval('labeling_answer_id_seq'), EXISTS (SELECT 1 FROM taken) FROM locked
+    """,
+}
 
 _OUTCOMES = "SELECT outcome FROM labeling_lease WHERE labeler_id = %s AND task_id = %s"
 
 
-def _take_slot(task: LabelingTask, lease: Lease, labeler: User, now: datetime) -> bool:
+def _take_slot(task: LabelingTask, lease: Lease, labeler: User, now: datetime) -> tuple[bool, dict[str, int]]:
     """Fill the labeler's own slot, expired or not, else any that is free. False: all are others'.
 
-    Who holds a slot of a task has neither answered nor skipped it; of others, their leases tell.
+    Also the answer's key, where the database gave one. Who holds a slot of a task has neither answered nor skipped
+    it; of others, their leases tell.
     """
-    if sql.change(_TAKE_OWN, [task.pk, labeler.pk]):
-        return True
+    if sql.is_sqlite():
+        taken, reserved = bool(sql.change(_TAKE_OWN["sqlite"], [task.pk, labeler.pk])), {}
+    else:
+        row = sql.first(_TAKE_OWN["postgresql"], [task.pk, labeler.pk])
+        if row is None:
+            raise errors.LeaseUnknown(fields={"token": "is of a task that was erased"})
+        taken, reserved = row[1], {"id": row[0]}
+    return taken or _take_free(task, lease, labeler, now), reserved
+
+
+def _take_free(task: LabelingTask, lease: Lease, labeler: User, now: datetime) -> bool:
     outcomes = {outcome for (outcome,) in sql.rows(_OUTCOMES, [labeler.pk, task.pk])}
     if outcomes & {Lease.Outcome.ANSWERED, Lease.Outcome.LATE}:
         raise _Overtaken

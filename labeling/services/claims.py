@@ -9,16 +9,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
-
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from labeling.models import sql
 from labeling.models.work import Kind
 
 _FITS = """
-    s.project_id = %s AND s.kind = %s AND s.free_at <= %s
+    s.project_id = %s AND s.kind = {kind} AND s.free_at <= %s
     AND NOT EXISTS (SELECT 1 FROM labeling_slot m WHERE m.task_id = s.task_id AND m.labeler_id = %s)
     AND NOT EXISTS (SELECT 1 FROM labeling_exclusion e WHERE e.task_id = s.task_id AND e.labeler_id = %s)
 """
@@ -44,35 +43,51 @@ _GIVE_BACK = """
     WHERE labeler_id = %s AND project_id = %s AND state = 'leased' AND ahead AND NOT reserved
 """
 
-_CLAIM = {
-    # INDEXED BY makes SQLite fail rather than scan.
-    "sqlite": """
-        UPDATE labeling_slot SET state = 'leased', labeler_id = %s, token = %s, free_at = %s, ahead = %s
-        WHERE id = (
-            SELECT s.id FROM labeling_slot s INDEXED BY {index} WHERE {fits} {beyond} ORDER BY {order} LIMIT 1
+# INDEXED BY makes SQLite fail rather than scan. Without SKIP LOCKED those who ask at once would wait for each other
+# and then be told that nothing waits.
+_PARTS = {
+    "sqlite": {
+        "by_priority": "INDEXED BY slot_by_priority", "by_shuffle": "INDEXED BY slot_by_shuffle", "locked": "",
+    },
+    "postgresql": {"by_priority": "", "by_shuffle": "", "locked": "FOR UPDATE OF s SKIP LOCKED"},
+}  # fmt: skip
+
+_BEST = """
+    SELECT s.id FROM labeling_slot s {by_priority} WHERE {fits}
+    ORDER BY s.priority DESC, s.id LIMIT 1 {locked}
+"""
+_DRAWN = """
+    SELECT s.id FROM labeling_slot s {by_shuffle} WHERE {fits} AND s.shuffle >= %s
+    ORDER BY s.shuffle, s.id LIMIT 1 {locked}
+"""
+
+# How much of the circle of shuffled slots leads to slot c: its distance from the waiting slot before it. The slot
+# itself still waits here; it is before no other.
+_GAP = """
+    COALESCE(
+        c.shuffle - (
+            SELECT s.shuffle FROM labeling_slot s {by_shuffle} WHERE {fits_its_kind} AND s.shuffle < c.shuffle
+            ORDER BY s.shuffle DESC LIMIT 1
+        ),
+        1.0 + c.shuffle - (
+            SELECT s.shuffle FROM labeling_slot s {by_shuffle} WHERE {fits_its_kind} ORDER BY s.shuffle DESC LIMIT 1
         )
-        RETURNING id, task_id, shuffle
-    """,
-    # Without SKIP LOCKED those who ask at once would wait for each other and then be told that nothing waits.
-    "postgresql": """
-        WITH chosen AS MATERIALIZED (
-            SELECT s.id FROM labeling_slot s WHERE {fits} {beyond} ORDER BY {order} LIMIT 1
-            FOR UPDATE OF s SKIP LOCKED
-        )
+    )
+"""
+
+# SQLite holds the write lock when it looks, so that leasing can be a second statement.
+_LOOK = "SELECT c.id, c.task_id, c.kind, {gap} FROM labeling_slot c WHERE c.id = {chosen}"
+_LEASE = (
+    "UPDATE labeling_slot SET state = 'leased', labeler_id = %s, token = %s, free_at = %s, ahead = %s WHERE id = %s"
+)
+_CLAIM = """
+    WITH chosen AS MATERIALIZED (SELECT {chosen} AS id),
+    claimed AS (
         UPDATE labeling_slot t SET state = 'leased', labeler_id = %s, token = %s, free_at = %s, ahead = %s
-        FROM chosen WHERE t.id = chosen.id
-        RETURNING t.id, t.task_id, t.shuffle
-    """,
-}
-
-# As things were before the claim: the claimed slot does not count against its task's other slots.
-_FITTED = _FITS.replace("m.labeler_id = %s", "m.labeler_id = %s AND m.id <> %s")
-_BEFORE = "SELECT s.shuffle FROM labeling_slot s {indexed} WHERE {fits} {beyond} ORDER BY s.shuffle DESC LIMIT 1"
-
-_WAITS = "SELECT s.id FROM labeling_slot s {indexed} WHERE {fits} ORDER BY s.priority DESC, s.id LIMIT 1"
-
-_BY_PRIORITY = {"index": "slot_by_priority", "beyond": "", "order": "s.priority DESC, s.id"}
-_BY_SHUFFLE = {"index": "slot_by_shuffle", "beyond": "AND s.shuffle >= %s", "order": "s.shuffle, s.id"}
+        FROM chosen WHERE t.id = chosen.id RETURNING t.id, t.task_id, t.kind, t.shuffle
+    )
+    SELECT c.id, c.task_id, c.kind, {gap} FROM claimed c
+"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ class Claim:
     token: UUID
     slot_id: int
     task_id: int
+    kind: Kind
     drawn_at_random: bool
     probability: float  # that a hand-out for this purpose chose this slot
 
@@ -111,15 +127,14 @@ def give_back_ahead(*, project_id: int, labeler_id: int, now: datetime, token: U
 
 def waits(*, project_id: int, kind: Kind, labeler_id: int, now: datetime) -> bool:
     """Whether a slot waits that would fit this labeler."""
-    indexed = "INDEXED BY slot_by_priority" if sql.is_sqlite() else ""
     fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
-    return sql.first(_WAITS.format(indexed=indexed, fits=_FITS), fits) is not None
+    return sql.first(_filled(_BEST, _vendor(), locked=""), fits) is not None
 
 
 def claim(
     *,
     project_id: int,
-    kind: Kind,
+    kinds: Sequence[Kind],
     labeler_id: int,
     token: UUID,
     random_share: float,
@@ -127,41 +142,46 @@ def claim(
     ends: datetime,
     ahead: bool = False,
 ) -> Claim | None:
-    """Lease the best slot, or with probability `random_share` one drawn at random; None where none fits."""
-    fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
-    lease = [labeler_id, sql.key(token), sql.time(ends), ahead]
+    """Lease the best slot of the first of the kinds of which any fits, or None.
+
+    With probability `random_share` it is one drawn at random: the first at or after a random point of that kind's
+    circle of shuffled slots.
+    """
     at_random = random_share > 0 and random.random() < random_share
-    with sql.cursor() as cursor:
-        row = None
-        if at_random:
-            # The first slot at or after a random point of the shuffled circle.
-            row = _claim(cursor, _BY_SHUFFLE, fits, lease, [random.random()])
-            row = row or _claim(cursor, _BY_SHUFFLE, fits, lease, [0.0])
-        else:
-            row = _claim(cursor, _BY_PRIORITY, fits, lease, [])
-        if row is None:
-            return None
-        slot_id, task_id, shuffle = row
-        probability = 0.0 if at_random else 1.0 - random_share
-        if random_share > 0:
-            probability += random_share * _gap(cursor, [*fits[:4], slot_id, fits[4]], shuffle)
-        return Claim(token, slot_id, task_id, at_random, probability)
+    point = random.random()
+    fits = [sql.time(now), labeler_id, labeler_id]
+    choice: list[Any] = []
+    for kind in kinds:
+        of_kind = [project_id, str(kind), *fits]
+        choice += [*of_kind, point, *of_kind, 0.0] if at_random else of_kind
+    gap = [project_id, *fits] * 2 if random_share > 0 else []
+    lease = [labeler_id, sql.key(token), sql.time(ends), ahead]
+    statement = _statement(_vendor(), len(kinds), at_random, random_share > 0)
+    if sql.is_sqlite():
+        row = sql.first(statement, [*gap, *choice])
+        if row is not None:
+            sql.change(_LEASE, [*lease, row[0]])
+    else:
+        row = sql.first(statement, [*choice, *lease, *gap])
+    if row is None:
+        return None
+    probability = (0.0 if at_random else 1.0 - random_share) + random_share * row[3]
+    return Claim(token, row[0], row[1], Kind(row[2]), at_random, probability)
 
 
-def _claim(cursor: CursorWrapper, how: dict[str, str], fits: list, lease: list, beyond: list) -> tuple | None:
-    statement = _CLAIM[connection.vendor].format(fits=_FITS, **how)
-    values = [*lease, *fits, *beyond] if sql.is_sqlite() else [*fits, *beyond, *lease]
-    cursor.execute(statement, values)
-    return cursor.fetchone()
+@lru_cache
+def _statement(vendor: str, kinds: int, at_random: bool, with_gap: bool) -> str:
+    chosen = [_DRAWN, _DRAWN] if at_random else [_BEST]
+    choices = ", ".join(f"({one})" for one in chosen * kinds)
+    gap = _GAP if with_gap else "CAST(0 AS double precision)"
+    whole = _LOOK if vendor == "sqlite" else _CLAIM
+    return _filled(whole.format(chosen=f"COALESCE({choices}, NULL)", gap=gap), vendor)
 
 
-def _gap(cursor: CursorWrapper, fits: list, shuffle: float) -> float:
-    """How much of the circle leads to a slot: the distance from the waiting slot before it."""
-    indexed = "INDEXED BY slot_by_shuffle" if sql.is_sqlite() else ""
-    cursor.execute(_BEFORE.format(fits=_FITTED, beyond="AND s.shuffle < %s", indexed=indexed), [*fits, shuffle])
-    row = cursor.fetchone()
-    if row is not None:
-        return shuffle - row[0]
-    cursor.execute(_BEFORE.format(fits=_FITTED, beyond="", indexed=indexed), fits)
-    row = cursor.fetchone()
-    return 1.0 if row is None else 1.0 + shuffle - row[0]
+def _filled(statement: str, vendor: str, **others: str) -> str:
+    fits, fits_its_kind = _FITS.format(kind="%s"), _FITS.format(kind="c.kind")
+    return statement.format(**{"fits": fits, "fits_its_kind": fits_its_kind, **_PARTS[vendor], **others})
+
+
+def _vendor() -> str:
+    return "sqlite" if sql.is_sqlite() else "postgresql"

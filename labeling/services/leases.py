@@ -18,6 +18,7 @@ from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.quality import ReviewCase
 from labeling.models.work import Draft, Exclusion, Kind, LabelingTask, Lease, Purpose, Skip, Slot
+from labeling.selectors import work
 from labeling.services import audit, cases, claims, silent, tasks
 
 ATTEMPTS = 5
@@ -71,35 +72,34 @@ def _acquire(
     if ahead and (fetched := claims.fetched_ahead(**whose, ends=ends)):
         token, kind = fetched
         return (Lease.objects.get(token=token), ends) if kind in kinds else None
-    for kind in kinds:
-        claim = silent.draw(project=project, kind=kind, labeler_id=labeler.pk, now=now, ahead=ahead) or claims.claim(
-            project_id=project.pk,
-            kind=kind,
-            labeler_id=labeler.pk,
-            token=uuid4(),
-            random_share=project.random_share,
-            now=now,
-            ends=ends,
-            ahead=ahead,
-        )
-        if claim is not None:
-            texts = _texts(claim.task_id) if kind != Kind.DEMONSTRATION else {}
-            values = {
-                "token": claim.token,
-                "slot_id": claim.slot_id,
-                "task_id": claim.task_id,
-                "labeler_id": labeler.pk,
-                "guideline_id": guideline_id,
-                "order_shown": _order(texts, claim.task_id, labeler),
-                "drawn_at_random": claim.drawn_at_random,
-                "selection_probability": claim.probability,
-                "created_at": now,
-                "begun_at": None if ahead else now,
-            }
-            lease = Lease(pk=sql.insert(Lease, **values), **values)
-            lease.texts = texts
-            return lease, ends
-    return None
+    claim = silent.draw(project=project, kinds=kinds, labeler_id=labeler.pk, now=now, ahead=ahead) or claims.claim(
+        project_id=project.pk,
+        kinds=kinds,
+        labeler_id=labeler.pk,
+        token=uuid4(),
+        random_share=project.random_share,
+        now=now,
+        ends=ends,
+        ahead=ahead,
+    )
+    if claim is None:
+        return None
+    contents = work.contents(task_id=claim.task_id, labeler_id=labeler.pk)
+    values: dict[str, Any] = {
+        "token": claim.token,
+        "slot_id": claim.slot_id,
+        "task_id": claim.task_id,
+        "labeler_id": labeler.pk,
+        "guideline_id": guideline_id,
+        "order_shown": _order(contents.responses, claim.task_id, labeler),
+        "drawn_at_random": claim.drawn_at_random,
+        "selection_probability": claim.probability,
+        "created_at": now,
+        "begun_at": None if ahead else now,
+    }
+    lease = sql.loaded(Lease, id=sql.insert(Lease, **values), **values)
+    lease.contents = contents
+    return lease, ends
 
 
 def _begun(token: UUID, now: datetime) -> Lease:
@@ -171,6 +171,7 @@ _MINE = """
     SELECT l.id, l.slot_id, l.task_id, l.labeler_id, l.guideline_id, l.order_shown, l.outcome, l.created_at, l.begun_at,
         t.uuid, t.kind, t.purpose, t.prompt_id, t.rollout_set_id, t.repeat_of_id, t.policy_draft, t.state,
         (SELECT COUNT(*) FROM labeling_slot s WHERE s.task_id = t.id AND s.number < 2),
+        (SELECT {object}(r.uuid, r.id) FROM labeling_response r WHERE r.rollout_set_id = t.rollout_set_id),
         p.id, p.uuid, p.slug, p.status, p.lease_seconds, p.skips_to_halt, p.flags_to_halt, p.quality, p.allow_ties,
         p.allow_partial, p.allow_unacceptable, p.flags, p.likert_points, p.ask_rationale, p.ask_confidence
     FROM labeling_lease l
@@ -183,34 +184,38 @@ _MINE = """
 def mine(*, token: UUID, labeler: User) -> Lease:
     """The lease with this token, if it is this labeler's; with its task and the project's rules of labeling.
 
-    `lease.task.shared` says whether the task has more than one slot.
+    `lease.task.shared` says whether the task has more than one slot; `lease.task.responses` are its responses' keys.
     """
-    row = sql.first(_MINE, [sql.key(token)])
+    statement = _MINE.format(object="json_group_object" if sql.is_sqlite() else "json_object_agg")
+    row = sql.first(statement, [sql.key(token)])
     if row is None:
         raise errors.LeaseUnknown(fields={"token": "is not the token of a lease"})
     if row[3] != labeler.pk:
         raise errors.LeaseOfAnother(fields={"token": "belongs to somebody else"})
-    project = Project(
-        pk=row[18],
-        uuid=sql.as_uuid(row[19]),
-        slug=row[20],
-        status=row[21],
-        lease_seconds=row[22],
-        skips_to_halt=row[23],
-        flags_to_halt=row[24],
-        quality=sql.as_json(row[25]),
-        allow_ties=bool(row[26]),
-        allow_partial=bool(row[27]),
-        allow_unacceptable=bool(row[28]),
-        flags=sql.as_json(row[29]),
-        likert_points=row[30],
-        ask_rationale=bool(row[31]),
-        ask_confidence=bool(row[32]),
+    project = sql.loaded(
+        Project,
+        id=row[19],
+        uuid=sql.as_uuid(row[20]),
+        slug=row[21],
+        status=row[22],
+        lease_seconds=row[23],
+        skips_to_halt=row[24],
+        flags_to_halt=row[25],
+        quality=sql.as_json(row[26]),
+        allow_ties=bool(row[27]),
+        allow_partial=bool(row[28]),
+        allow_unacceptable=bool(row[29]),
+        flags=sql.as_json(row[30]),
+        likert_points=row[31],
+        ask_rationale=bool(row[32]),
+        ask_confidence=bool(row[33]),
     )
-    task = LabelingTask(
-        pk=row[2],
+    task = sql.loaded(
+        LabelingTask,
+        {"project": project},
+        id=row[2],
+        project_id=row[19],
         uuid=sql.as_uuid(row[9]),
-        project=project,
         kind=row[10],
         purpose=row[11],
         prompt_id=row[12],
@@ -220,12 +225,15 @@ def mine(*, token: UUID, labeler: User) -> Lease:
         state=row[16],
     )
     task.shared = row[17] > 1
-    return Lease(
-        pk=row[0],
+    task.responses = {str(sql.as_uuid(uuid)): key for uuid, key in (sql.as_json(row[18]) or {}).items()}
+    return sql.loaded(
+        Lease,
+        {"task": task, "labeler": labeler},
+        id=row[0],
         token=token,
         slot_id=row[1],
-        task=task,
-        labeler=labeler,
+        task_id=row[2],
+        labeler_id=row[3],
         guideline_id=row[4],
         order_shown=sql.as_json(row[5]),
         outcome=row[6],
@@ -252,18 +260,6 @@ def _why_lost(lease: Lease) -> errors.Refused:
     if lease.outcome == Lease.Outcome.SKIPPED:
         return errors.AlreadySkipped()
     return errors.LeaseLost(fields={"token": "expired, and the slot went to somebody else or was withdrawn"})
-
-
-_RESPONSES = """
-    SELECT r.uuid, r.text, r.tokens
-    FROM labeling_response r JOIN labeling_labelingtask t ON t.rollout_set_id = r.rollout_set_id
-    WHERE t.id = %s ORDER BY r."index"
-"""
-
-
-def _texts(task_id: int) -> dict[str, tuple[str, int | None]]:
-    """Text and length in tokens of a task's responses, by response id."""
-    return {str(sql.as_uuid(uuid)): (text, tokens) for uuid, text, tokens in sql.rows(_RESPONSES, [task_id])}
 
 
 def _order(responses: Iterable[str], task_id: int, labeler: User) -> list[str]:

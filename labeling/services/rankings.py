@@ -59,9 +59,10 @@ def storing(
 
 
 def response_keys(task: LabelingTask) -> dict[str, int]:
-    rows = sql.rows(
-        'SELECT uuid, id FROM labeling_response WHERE rollout_set_id = %s ORDER BY "index"', [task.rollout_set_id]
-    )
+    """The keys of a task's responses by their ids."""
+    if task.responses is not None:
+        return task.responses
+    rows = sql.rows("SELECT uuid, id FROM labeling_response WHERE rollout_set_id = %s", [task.rollout_set_id])
     return {str(sql.as_uuid(uuid)): pk for uuid, pk in rows}
 
 

@@ -4,6 +4,7 @@ The labeler gets what any other task would look like. The slot is made for them 
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -43,21 +44,25 @@ class _Repeatable:
     rollout_set_id: int
 
 
-def draw(*, project: Project, kind: Kind, labeler_id: int, now: datetime, ahead: bool = False) -> Claim | None:
+def draw(
+    *, project: Project, kinds: Sequence[Kind], labeler_id: int, now: datetime, ahead: bool = False
+) -> Claim | None:
     """Lease a gold item or a repeat, if chance wants one now; None: hand out an ordinary task.
 
-    Only where an ordinary task waits too: what comes when nothing else does would give itself away.
+    Only where an ordinary task waits too, of whose kind it is: what comes when nothing else does would give itself
+    away.
     """
-    if kind == Kind.DEMONSTRATION:
-        return None
     chance = random.random()
     if chance >= project.gold_share + project.repeat_share:
         return None
-    if not claims.waits(project_id=project.pk, kind=kind, labeler_id=labeler_id, now=now):
-        return None
-    if chance < project.gold_share:
-        return _draw_gold(project, kind, labeler_id, ahead)
-    return _draw_repeat(project, kind, labeler_id, now, ahead)
+    for kind in kinds:
+        if claims.waits(project_id=project.pk, kind=kind, labeler_id=labeler_id, now=now):
+            if kind == Kind.DEMONSTRATION:
+                return None
+            if chance < project.gold_share:
+                return _draw_gold(project, kind, labeler_id, ahead)
+            return _draw_repeat(project, kind, labeler_id, now, ahead)
+    return None
 
 
 def _draw_gold(project: Project, kind: Kind, labeler_id: int, ahead: bool) -> Claim | None:
@@ -110,4 +115,4 @@ def _reserve(
         token=token,
         ahead=ahead,
     )
-    return Claim(token, slot_id, task_id, drawn_at_random=True, probability=probability)
+    return Claim(token, slot_id, task_id, kind, drawn_at_random=True, probability=probability)

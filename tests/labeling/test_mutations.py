@@ -49,10 +49,12 @@ def changed(module: ModuleType, name: str, old: str, new: str) -> Iterator[None]
     assert all(old in statement for statement in both.values()), (name, old)
     replaced = {vendor: statement.replace(old, new) for vendor, statement in both.items()}
     setattr(module, name, replaced["sqlite"] if isinstance(before, str) else replaced)
+    claims._statement.cache_clear()
     try:
         yield
     finally:
         setattr(module, name, before)
+        claims._statement.cache_clear()
 
 
 def walk() -> set[str]:
