@@ -96,6 +96,17 @@ def database(url: str, *, pool: int, prepare: int = 2) -> dict[str, Any]:
     raise ImproperlyConfigured(f"DATABASE_URL must begin with sqlite:// or postgresql://; found {parts.scheme!r}")
 
 
+def mail_server(url: str) -> tuple[str, int, str, str, bool, bool]:
+    """`smtp://USER:PASSWORD@HOST:PORT`, `smtps://…` for TLS from the start, `smtp+starttls://…` for TLS on the way."""
+    parts = urlsplit(url)
+    ports = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+    if url and (parts.scheme not in ports or not parts.hostname):
+        raise ImproperlyConfigured(f"RANKLOOP_EMAIL_URL must be smtp://HOST or the like; found {parts.scheme!r}")
+    port, name, password = parts.port or ports.get(parts.scheme, 25), parts.username or "", parts.password or ""
+    tls = parts.scheme == "smtps", parts.scheme == "smtp+starttls"
+    return parts.hostname or "", port, unquote(name), unquote(password), *tls
+
+
 VAR = Path(env_text("RANKLOOP_VAR", str(ROOT / "var"))).absolute()
 VAR.mkdir(parents=True, exist_ok=True)
 ARTIFACTS = VAR / "artifacts"
@@ -153,6 +164,13 @@ TOKEN_CACHE_SECONDS = env_number("RANKLOOP_TOKEN_CACHE_SECONDS", 5)
 # How often a worker looks for events to tell webhooks of.
 WEBHOOK_SECONDS = env_number("RANKLOOP_WEBHOOK_SECONDS", 2)
 
+# Mails invitations; without a server their links are handed over by whoever invites.
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = mail_server(
+    env_text("RANKLOOP_EMAIL_URL", "")
+)
+DEFAULT_FROM_EMAIL = env_text("RANKLOOP_EMAIL_FROM", "rankloop@localhost")
+EMAIL_TIMEOUT = 10  # seconds
+
 # JSON bodies and form fields; uploaded files are streamed to disk and have their own limit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 << 20
 UPLOAD_LIMIT = env_number("RANKLOOP_UPLOAD_MEGABYTES", 512) << 20
@@ -206,6 +224,7 @@ SPECTACULAR_SETTINGS = {
         "CheckpointKindEnum": ["base", "policy", "reward_model"],
         "SourceKindEnum": ["checkpoint", "outside", "person"],
         "HealthEnum": ["ok", "broken"],
+        "InvitationStateEnum": ["open", "accepted", "revoked", "expired"],
         "ImportStateEnum": ["uploading", "ready", "queued", "running", "done", "failed", "cancelled"],
     },
 }

@@ -86,6 +86,17 @@ class KeyReused(Conflict):
     detail = "This idempotency key came before with another body."
 
 
+class InvitationUnknown(Missing):
+    code = "invitation_unknown"
+    detail = "There is no invitation with this link. Check that all of it was copied."
+
+
+class InvitationOver(Conflict):
+    """Was open once. The code says what ended it: `invitation_used`, `invitation_expired`, `invitation_revoked`."""
+
+    code = "invitation_over"
+
+
 class WrongKind(Invalid):
     code = "wrong_kind"
     detail = "This lease is for another kind of task."

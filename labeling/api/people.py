@@ -29,15 +29,14 @@ class Login(APIView):
 
     @extend_schema(request=shapes.Credentials, responses=shapes.Me, operation_id="login")
     def post(self, request: Request) -> Response:
-        """Begin a session. Other sites' pages cannot: browsers say where a request comes from."""
-        if request.META.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none"):
-            raise errors.Forbidden("Sign in from this site's own page.", code="cross_site")
+        """Begin a session. Other sites' pages cannot."""
+        require_own_page(request)
         username, password, _ = _credentials(request.data)
         person = people.check_password(
-            username=username, password=password, address=_address(request), now=timezone.now()
+            username=username, password=password, address=address_of(request), now=timezone.now()
         )
         login(request._request, person)
-        return Response(_me(request, person))
+        return Response(describe_me(request, person))
 
 
 class Logout(APIView):
@@ -56,7 +55,7 @@ class Me(APIView):
         if not isinstance(request.user, User):
             get_token(request._request)
             raise errors.Unauthenticated
-        return Response(_me(request, request.user))
+        return Response(describe_me(request, request.user))
 
 
 class TokenFromPassword(APIView):
@@ -68,7 +67,7 @@ class TokenFromPassword(APIView):
         """A program's way in."""
         username, password, name = _credentials(request.data)
         person = people.check_password(
-            username=username, password=password, address=_address(request), now=timezone.now()
+            username=username, password=password, address=address_of(request), now=timezone.now()
         )
         token, text = people.make_token(person=person, name=name, now=timezone.now())
         return Response({"id": token.uuid, "token": text}, status=201)
@@ -237,7 +236,7 @@ def describe_member(membership: Membership) -> dict[str, Any]:
     }
 
 
-def _me(request: Request, person: User) -> dict[str, Any]:
+def describe_me(request: Request, person: User) -> dict[str, Any]:
     if person.role == Role.ADMIN:
         mine = [(slug, name, Role.ADMIN.value) for slug, name in _open_projects().values_list("slug", "name")]
     else:
@@ -261,7 +260,13 @@ def _member(project: Project, user_id: UUID) -> User:
     return found(Membership.objects.filter(project=project), user__uuid=user_id).user
 
 
-def _address(request: Request) -> str:
+def require_own_page(request: Request) -> None:
+    """For what begins a session: there is no CSRF token before one, but browsers say where a request comes from."""
+    if request.META.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none"):
+        raise errors.Forbidden("Sign in from this site's own page.", code="cross_site")
+
+
+def address_of(request: Request) -> str:
     """Where the request comes from: behind our own proxy, what that wrote last."""
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.BEHIND_TLS else ""
     return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")

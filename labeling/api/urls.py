@@ -7,6 +7,7 @@ from labeling.api import (
     automation,
     data,
     imports,
+    invitations,
     leases,
     measurements,
     openapi,  # noqa: F401  registers itself
@@ -25,6 +26,8 @@ urlpatterns = [
     path("auth/token", people.TokenFromPassword.as_view()),
     path("tokens", people.Tokens.as_view()),
     path("tokens/<uuid:token_id>", people.Token.as_view()),
+    path("invitations/look", invitations.LookAtInvitation.as_view()),
+    path("invitations/accept", invitations.AcceptInvitation.as_view()),
     path("projects", projects.Projects.as_view()),  # POST: admins
     path("projects/<slug:slug>", projects.Project.as_view()),  # PATCH: admins
     path("projects/<slug:slug>/guidelines", projects.Guidelines.as_view()),  # POST: admins
@@ -75,6 +78,8 @@ urlpatterns = [
     path("projects/<slug:slug>/members/<uuid:user_id>", people.Member.as_view()),
     path("projects/<slug:slug>/members/<uuid:user_id>/pause", people.Pause.as_view()),
     path("projects/<slug:slug>/members/<uuid:user_id>/lift", people.Lift.as_view()),
+    path("projects/<slug:slug>/invitations", invitations.Invitations.as_view()),
+    path("invitations/<uuid:invitation_id>", invitations.Invitation.as_view()),
     path("projects/<slug:slug>/webhooks", automation.Webhooks.as_view()),
     path("webhooks/<uuid:webhook_id>", automation.Webhook.as_view()),
     path("webhooks/<uuid:webhook_id>/deliveries", automation.Deliveries.as_view()),

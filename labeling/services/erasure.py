@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from labeling import errors
 from labeling.models.answers import Answer, Demonstration, RankedResponse
+from labeling.models.invitations import Invitation
 from labeling.models.people import Membership, Role, User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, PromptBand, Response
@@ -59,6 +60,7 @@ def labeler(*, person: User, project: Project, answers: bool, by: User | None, n
     counts["comments"] = Skip.objects.filter(labeler=person).exclude(comment="").update(comment="")
     counts["drafts"] = Draft.objects.filter(labeler=person).delete()[0]
     counts["memberships"] = Membership.objects.filter(user=person).delete()[0]
+    Invitation.objects.filter(accepted_by=person).update(email="")
     people.revoke_all(person=person, now=now)
     person.username, person.name, person.email = f"erased-{person.uuid.hex[:12]}", "", ""
     person.is_active = False

@@ -15,8 +15,14 @@ from labeling.services import audit, sign_in
 from labeling.services.text import is_storable
 
 
-@transaction.atomic
 def create(*, username: str, password: str, role: str, name: str, by: User | None, now: datetime) -> User:
+    person = prepared(username=username, password=password, role=role, name=name)
+    store(person=person, by=by, now=now)
+    return person
+
+
+def prepared(*, username: str, password: str, role: str, name: str) -> User:
+    """A person who is not stored yet: all of the slow work, outside of any transaction."""
     person = User(username=username, role=role, name=name)
     _check_role(role)
     try:
@@ -24,6 +30,11 @@ def create(*, username: str, password: str, role: str, name: str, by: User | Non
     except ValidationError as error:
         raise errors.Invalid(fields={"username": " ".join(error.messages)}) from None
     _set_password(person, password)
+    return person
+
+
+@transaction.atomic
+def store(*, person: User, by: User | None, now: datetime) -> None:
     try:
         with transaction.atomic():
             person.save(force_insert=True)
@@ -32,8 +43,7 @@ def create(*, username: str, password: str, role: str, name: str, by: User | Non
             "This username is taken.", code="username_taken", fields={"username": "is taken"}
         ) from None
     audit.note(project=None, actor=by, action="person_created", subject=f"user:{person.uuid}",
-               details={"username": username, "role": role}, now=now)  # fmt: skip
-    return person
+               details={"username": person.username, "role": person.role}, now=now)  # fmt: skip
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from django.db.models import Model
 
 from labeling.models.answers import Answer, Demonstration, RankedResponse
 from labeling.models.imports import Import
+from labeling.models.invitations import Invitation
 from labeling.models.judgments import Judgment
 from labeling.models.measurements import LabelerMeasure, Measurement, SetMeasure
 from labeling.models.people import Membership
@@ -52,6 +53,7 @@ TABLES: list[tuple[type[Model], str]] = [
     (EvaluationSet, "project"),
     (Guideline, "project"),
     (Membership, "project"),
+    (Invitation, "project"),
     (OutboxEvent, "project"),
     (Snapshot, "project"),
     (Corpus, "project"),

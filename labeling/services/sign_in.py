@@ -10,14 +10,17 @@ from labeling import errors
 from labeling.models.people import SignInFailures
 
 # Failures that cost nothing, by what they have in common. A name alone has more: others must not lock its owner out
-# by a few wrong guesses, and from one address a whole office may sign in.
-FREE = {"both": 5, "name": 50, "address": 100}
+# by a few wrong guesses, and from one address a whole office may sign in. A link is an invitation's.
+FREE = {"both": 5, "name": 50, "address": 100, "link": 20}
 LONGEST = 900  # seconds
 FORGOTTEN = timedelta(hours=1)  # after the last failure
 
 
-def require_allowed(*, username: str, address: str, now: datetime) -> None:
-    """Refuse an attempt before its time, right or wrong; nothing is checked, so nothing is learned."""
+def require_allowed(*, username: str | None = None, address: str, now: datetime) -> None:
+    """Refuse an attempt before its time, right or wrong; nothing is checked, so nothing is learned.
+
+    Without a name, the attempt is at an invitation's link.
+    """
     blocked = SignInFailures.objects.filter(key__in=_keys(username, address).values(), blocked_until__gt=now)
     until = blocked.aggregate(last=Max("blocked_until"))["last"]
     if until is not None:
@@ -25,7 +28,7 @@ def require_allowed(*, username: str, address: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def failed(*, username: str, address: str, now: datetime) -> None:
+def failed(*, username: str | None = None, address: str, now: datetime) -> None:
     for kind, key in _keys(username, address).items():
         SignInFailures.objects.get_or_create(key=key, defaults={"last_at": now})
         row = SignInFailures.objects.select_for_update().get(key=key)
@@ -48,7 +51,10 @@ def delay(failures: int, *, free: int) -> int:
     return 0 if beyond < 0 else min(LONGEST, 2 ** min(beyond + 1, 20))
 
 
-def _keys(username: str, address: str) -> dict[str, str]:
-    name = username.casefold()
-    parts = {"both": f"both:{address}:{name}", "name": f"name:{name}", "address": f"address:{address}"}
+def _keys(username: str | None, address: str) -> dict[str, str]:
+    if username is None:
+        parts = {"link": f"link:{address}"}
+    else:
+        name = username.casefold()
+        parts = {"both": f"both:{address}:{name}", "name": f"name:{name}", "address": f"address:{address}"}
     return {kind: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for kind, text in parts.items()}

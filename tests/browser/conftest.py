@@ -174,12 +174,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def sign_in(stage: Stage, browser: Browser) -> Iterator[Callable[[str], Page]]:
-    """Opens a browser of a person's own, signed in by hand. A page error or a refused resource fails the test."""
+def visit(stage: Stage, browser: Browser) -> Iterator[Callable[[str], Page]]:
+    """Opens an address in a browser of its own, signed in as nobody. A page error or a refused resource fails the test."""
     contexts = []
     problems: list[str] = []
 
-    def arrive(username: str, heading: str = "Good to see you") -> Page:
+    def open_at(address: str) -> Page:
         context = browser.new_context(
             viewport={"width": 1280, "height": 900}, base_url=stage.address, locale="en-GB", timezone_id="UTC"
         )
@@ -188,15 +188,26 @@ def sign_in(stage: Stage, browser: Browser) -> Iterator[Callable[[str], Page]]:
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if "Content Security" in line.text else None)
-        page.goto("/")
-        page.evaluate("localStorage.setItem('rankloop.tour', 'seen')")
+        page.add_init_script("localStorage.setItem('rankloop.tour', 'seen')")
+        page.goto(address)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def sign_in(visit: Callable[[str], Page]) -> Callable[[str], Page]:
+    """Opens a browser of a person's own, signed in by hand."""
+
+    def arrive(username: str, heading: str = "Good to see you") -> Page:
+        page = visit("/")
         page.get_by_label("User name").fill(username)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("heading", name=heading).wait_for()
         return page
 
-    yield arrive
-    for context in contexts:
-        context.close()
-    assert problems == []
+    return arrive

@@ -1,19 +1,12 @@
 """Every screen by axe's rules (WCAG 2.2 A and AA), light and dark, and nothing wider than a phone."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.rules import broken
 from tests.browser.stage import press_through
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-CHECK = """async (tags) => {
-    const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
-    return found.violations.map((rule) => rule.id + ": " + rule.nodes.slice(0, 3).map((n) => n.html).join(" | "));
-}"""
 LABELER = ["/", "/p/{p}/work?kind=ranking", "/p/{w}/work?kind=demonstration", "/p/{p}/mine", "/account", "/nowhere"]
 ENGINEER = [
     *[f"/p/{{p}}/{page}" for page in ("runs", "runs/new?kind=ppo", "rounds", "checkpoints", "rollouts", "playground")],
@@ -49,12 +42,5 @@ def problems(page: Page, where: str, paths: list[str], names: dict[str, str]) ->
     for path in (each.format(**names) for each in paths):
         page.goto(path)
         page.wait_for_load_state("networkidle")
-        page.evaluate(AXE.read_text())
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found += [f"{where}{path} {scheme} {each}" for each in page.evaluate(CHECK, TAGS)]
-        page.set_viewport_size({"width": 390, "height": 844})
-        if page.evaluate("document.documentElement.scrollWidth") > 390:
-            found.append(f"{path} is wider than a phone")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        found += broken(page, f"{where}{path}")
     return found

@@ -1,10 +1,12 @@
 """Role x endpoint x own or another project, as one table, tested cell by cell."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 
 from labeling.models.imports import Import
+from labeling.models.invitations import Invitation
 from labeling.models.people import Membership
 from labeling.models.projects import Project
 from labeling.models.quality import GoldItem, ReviewCase
@@ -92,6 +94,9 @@ TABLE = {
     ("delete", f"{P}/members/{{person}}"): ADMINS,
     ("post", f"{P}/members/{{person}}/pause"): ADMINS,
     ("post", f"{P}/members/{{person}}/lift"): ADMINS,
+    ("get", f"{P}/invitations"): ADMINS,
+    ("post", f"{P}/invitations"): ADMINS,
+    ("delete", "invitations/{invitation}"): ADMINS,
     ("get", "health"): ANYONE,
     ("get", "schema"): ANYONE,
     ("get", "docs"): ANYONE,
@@ -122,7 +127,12 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller,
         project=task.project, url="http://localhost/", secret="whsec_", after=0, created_at=now
     )
     upload = Import.objects.create(project=task.project, name="a.jsonl", bytes=2, state="uploading", created_at=now)
+    invitation = Invitation.objects.create(
+        project=task.project, role="labeler", digest="", created_by=people["ada"], created_at=now,
+        expires_at=now + timedelta(days=1),
+    )  # fmt: skip
     path = route.format(
+        invitation=invitation.uuid,
         upload=upload.uuid,
         hook=hook.uuid,
         person=people["dora"].uuid,
@@ -151,7 +161,7 @@ def test_only_the_roles_of_the_table_may(method, route, people, publish, caller,
         if answer.status_code == 401:
             assert name == "nobody"
         elif answer.status_code == 403:
-            owned = ("garden", "tasks/", "rollout-sets/", "gold/", "review/", "webhooks/", "imports/")
+            owned = ("garden", "tasks/", "rollout-sets/", "gold/", "review/", "webhooks/", "imports/", "invitations/")
             in_project = any(part in path for part in owned)
             expected = "not_a_member" if name == "outsider" and in_project else "forbidden"
             assert answer.json()["code"] == expected
@@ -165,6 +175,7 @@ def test_every_route_is_in_the_table_or_named_here(people):
 
     elsewhere = {
         "auth/login", "auth/token",  # how one signs in
+        "invitations/look", "invitations/accept",  # by who holds the link: test_invitations
         "tokens/<uuid:token_id>",  # one's own tokens only: below
         "leases/<uuid:token>/renew", "leases/<uuid:token>/give-back", "leases/<uuid:token>/draft",
         "leases/<uuid:token>/ranking", "leases/<uuid:token>/demonstration", "leases/<uuid:token>/comparison",
@@ -180,6 +191,7 @@ def test_every_route_is_in_the_table_or_named_here(people):
         "set": "set_id",
         "hook": "webhook_id",
         "upload": "import_id",
+        "invitation": "invitation_id",
     }
     for name, argument in names.items():
         listed = {route.replace(f"{{{name}}}", f"<uuid:{argument}>") for route in listed}

@@ -65,6 +65,14 @@ export function useAddMember(slug: string) {
   });
 }
 
+export function useSetRole(slug: string) {
+  const queries = useQueryClient();
+  return useMutation<unknown, ApiError, { id: string; role: Role }>({
+    mutationFn: ({ id, role }) => request("PATCH", `projects/${slug}/members/${id}`, { body: { role } }),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["members", slug] }),
+  });
+}
+
 export function useRemoveMember(slug: string) {
   const queries = useQueryClient();
   return useMutation<unknown, ApiError, string>({

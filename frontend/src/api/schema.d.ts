@@ -30,7 +30,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Begin a session. Other sites' pages cannot: browsers say where a request comes from. */
+        /** @description Begin a session. Other sites' pages cannot. */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -268,6 +268,57 @@ export interface paths {
         get: operations["inspections_retrieve"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take it back. */
+        delete: operations["invitations_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Join: as who is signed in, or with a new account, which is signed in then. */
+        post: operations["invitation_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What a link invites to. A POST, so that the token stands in no address and no log. */
+        post: operations["invitation_look"];
         delete?: never;
         options?: never;
         head?: never;
@@ -711,6 +762,23 @@ export interface paths {
         put?: never;
         /** @description Begin an upload in pieces. */
         post: operations["projects_imports_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["invitations_list"];
+        put?: never;
+        /** @description Make a link by which one person may join. It is mailed too, where an address is given and mail is set up. */
+        post: operations["projects_invitations_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1424,6 +1492,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcceptanceRequest: {
+            /** @description what follows # in the link */
+            token: string;
+            /** @description of a new account; left out: the one that is signed in joins */
+            username?: string;
+            password?: string;
+            name?: string;
+        };
         AdvanceRequest: {
             /** @description options of the step's run over their defaults */
             config?: unknown;
@@ -2052,6 +2128,54 @@ export interface components {
             next_token: components["schemas"]["Alternative"][];
             error: components["schemas"]["PlaygroundError"] | null;
         };
+        Invitation: {
+            /** Format: uuid */
+            id: string;
+            role: components["schemas"]["RoleEnum"];
+            /** @description whom it is meant for; empty: nobody said */
+            email: string;
+            state: components["schemas"]["InvitationStateEnum"];
+            invited_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            accepted_by: string | null;
+            /** Format: date-time */
+            accepted_at: string | null;
+        };
+        /**
+         * @description * `open` - open
+         *     * `accepted` - accepted
+         *     * `revoked` - revoked
+         *     * `expired` - expired
+         * @enum {string}
+         */
+        InvitationStateEnum: "open" | "accepted" | "revoked" | "expired";
+        InvitationTokenRequest: {
+            /** @description what follows # in the link */
+            token: string;
+        };
+        InvitationWithLink: {
+            /** Format: uuid */
+            id: string;
+            role: components["schemas"]["RoleEnum"];
+            /** @description whom it is meant for; empty: nobody said */
+            email: string;
+            state: components["schemas"]["InvitationStateEnum"];
+            invited_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            accepted_by: string | null;
+            /** Format: date-time */
+            accepted_at: string | null;
+            /** @description whoever opens it may join, once; not shown again */
+            link: string;
+            /** @description null: no address was given, or no mail server is set up */
+            mailed: boolean | null;
+        };
         ItemAgreement: {
             /** Format: uuid */
             rollout_set: string;
@@ -2382,6 +2506,11 @@ export interface components {
             position: number;
             /** @default 10 */
             top: number;
+        };
+        NewInvitationRequest: {
+            role: components["schemas"]["RoleEnum"];
+            email?: string;
+            days?: number;
         };
         NewMemberRequest: {
             /** @description a user's id or username */
@@ -3161,6 +3290,13 @@ export interface components {
             /** @description 95 %, by bootstrap over answers; null: it needs two answers that decide a pair */
             interval: number[] | null;
         };
+        ShownInvitation: {
+            project: string;
+            role: components["schemas"]["RoleEnum"];
+            invited_by: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
         ShownResponse: {
             /** Format: uuid */
             id: string;
@@ -3871,6 +4007,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Inspection"];
+                };
+            };
+        };
+    };
+    invitations_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    invitation_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptanceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    invitation_look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationTokenRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownInvitation"];
                 };
             };
         };
@@ -4687,6 +4889,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+        };
+    };
+    invitations_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"][];
+                };
+            };
+        };
+    };
+    projects_invitations_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationWithLink"];
                 };
             };
         };

@@ -18,7 +18,9 @@ export function useMe() {
         throw error;
       }
     },
-    staleTime: 5 * 60_000,
+    // Roles are changed by others: a page that stays open learns of it.
+    staleTime: 30_000,
+    refetchInterval: 60_000,
   });
 }
 

@@ -20,9 +20,13 @@ import { applyTheme, storedTheme } from "./theme";
 applyTheme(storedTheme());
 await speak(chosenLanguage());
 
-/** A session that ended shows the sign-in page, whichever request found out. */
+const ROLE_CHANGED = ["forbidden", "not_a_member"];
+
+/** A session that ended shows the sign-in page, and a role that changed its own links, whichever request found out. */
 function onError(error: unknown): void {
-  if (error instanceof ApiError && error.code === "not_authenticated") queries.setQueryData(ME, null);
+  if (!(error instanceof ApiError)) return;
+  if (error.code === "not_authenticated") queries.setQueryData(ME, null);
+  if (ROLE_CHANGED.includes(error.code)) void queries.invalidateQueries({ queryKey: ME });
 }
 
 const queries: QueryClient = new QueryClient({

@@ -29,6 +29,7 @@ const quality = () => import("../features/quality/pages");
 const data = () => import("../features/data/DataPage");
 const projects = () => import("../features/projects/pages");
 const people = () => import("../features/people/PeoplePage");
+const invitation = () => import("../features/invitation/InvitationPage");
 const account = () => import("../features/account/AccountPage");
 
 /** A page of whichever project one looked at last. */
@@ -38,6 +39,12 @@ const shortcuts: RouteObject[] = (Object.keys(PAGES) as PageName[]).map((page) =
 }));
 
 export const router = createBrowserRouter([
+  {
+    path: "/invitation",
+    errorElement: <RouteError />,
+    HydrateFallback: Loading,
+    lazy: async () => ({ element: createElement((await invitation()).InvitationPage) }),
+  },
   {
     element: <Shell />,
     errorElement: <RouteError />,

@@ -1,8 +1,11 @@
 import { useState } from "react";
 import { useCreatePerson, usePeople, useUpdatePerson } from "../../api/projects";
 import type { Person, Role } from "../../api/types";
+import { useMe } from "../../api/session";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
+import { Invitations } from "../../components/Invitations";
+import { spelledOut } from "../../components/invisible";
 import { Badge } from "../../components/Status";
 import { t } from "../../texts";
 
@@ -37,7 +40,33 @@ export function PeoplePage() {
         </div>
       )}
       <NewPerson />
+      <ToProject />
     </div>
+  );
+}
+
+/** Inviting is to a project: of whichever is chosen here. */
+function ToProject() {
+  const projects = useMe().data?.projects ?? [];
+  const [chosen, setChosen] = useState<string | null>(null);
+  const slug = chosen ?? projects[0]?.slug;
+  if (slug === undefined) return null;
+  return (
+    <>
+      <h2>{t.people.invite}</h2>
+      <Field label={t.nav.project}>
+        {(control) => (
+          <select {...control} value={slug} onChange={(event) => setChosen(event.target.value)}>
+            {projects.map((project) => (
+              <option key={project.slug} value={project.slug}>
+                {spelledOut(project.name)}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Invitations key={slug} slug={slug} />
+    </>
   );
 }
 

@@ -1,8 +1,9 @@
 import { useState } from "react";
-import { useAddMember, useMembers, useRemoveMember } from "../../api/projects";
+import { useAddMember, useMembers, useRemoveMember, useSetRole } from "../../api/projects";
 import type { Role } from "../../api/types";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
+import { spelledOut } from "../../components/invisible";
 import { t } from "../../texts";
 
 const ROLES: Role[] = ["labeler", "reviewer", "engineer", "admin"];
@@ -11,9 +12,10 @@ export function Members({ slug }: { slug: string }) {
   const members = useMembers(slug);
   const add = useAddMember(slug);
   const remove = useRemoveMember(slug);
+  const setRoleOf = useSetRole(slug);
   const [user, setUser] = useState("");
   const [role, setRole] = useState<Role>("labeler");
-  const problem = members.error ?? add.error ?? remove.error;
+  const problem = members.error ?? add.error ?? setRoleOf.error ?? remove.error;
   return (
     <section className="panel stack" aria-labelledby="members">
       <h2 id="members">{t.projects.members}</h2>
@@ -23,10 +25,21 @@ export function Members({ slug }: { slug: string }) {
           {members.data.map((member) => (
             <li key={member.id}>
               <span>
-                {member.username}
-                {member.name && <span className="muted"> · {member.name}</span>}
+                {spelledOut(member.username)}
+                {member.name && <span className="muted"> · {spelledOut(member.name)}</span>}
               </span>
-              <span className="muted">{t.roles[member.role]}</span>
+              <select
+                aria-label={t.people.roleOf(member.username)}
+                value={member.role}
+                disabled={setRoleOf.isPending}
+                onChange={(event) => setRoleOf.mutate({ id: member.id, role: event.target.value as Role })}
+              >
+                {ROLES.map((each) => (
+                  <option key={each} value={each}>
+                    {t.roles[each]}
+                  </option>
+                ))}
+              </select>
               <button
                 type="button"
                 className="button small"

@@ -3,6 +3,7 @@ import { useParams } from "react-router";
 import { useProject } from "../../api/projects";
 import { useProgress } from "../../api/work";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
+import { Invitations } from "../../components/Invitations";
 import { number } from "../../components/format";
 import { t } from "../../texts";
 import { GuidelineForm } from "./GuidelineForm";
@@ -23,6 +24,7 @@ export function ProjectPage() {
           <SettingsForm key={`settings-${slug}`} project={project.data} />
           <GuidelineForm key={`guideline-${project.data.guideline?.version ?? 0}`} project={project.data} />
           <Members slug={slug} />
+          <Invitations slug={slug} />
         </>
       )}
     </div>

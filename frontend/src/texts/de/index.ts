@@ -4,6 +4,7 @@ import type { Sayable } from "../sayable";
 import { admin } from "./admin";
 import { base } from "./base";
 import { counted, ordinal } from "./count";
+import { invitations } from "./invitations";
 import { playground } from "./playground";
 import { quality } from "./quality";
 import { runs } from "./runs";
@@ -18,4 +19,5 @@ export const de: Sayable<typeof en> = {
   ...quality,
   ...playground,
   ...admin,
+  ...invitations,
 };

@@ -2,6 +2,7 @@
 import { admin } from "./admin";
 import { base } from "./base";
 import { counted, ordinal } from "./count";
+import { invitations } from "./invitations";
 import { playground } from "./playground";
 import { quality } from "./quality";
 import { runs } from "./runs";
@@ -16,4 +17,5 @@ export const en = {
   ...quality,
   ...playground,
   ...admin,
+  ...invitations,
 } as const;
