@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-TRL = "trl==1.12.0"
+from benchmarks import _trl
+
 PROMPTS, K, EPOCHS, MINIBATCHES = 8, 5, 4, 2
 SIZES = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 344}
 VOCABULARY = 512
@@ -33,7 +34,7 @@ def main() -> None:
     threads = os.environ.get("THREADS") or str(cores())
     critics = os.environ.get("CRITICS", "separate shared").split()
     with tempfile.TemporaryDirectory() as scratch:
-        trl_folder = os.environ.get("TRL") or install(Path(scratch) / "trl")
+        trl_folder = _trl.install(Path(scratch) / "trl")
         for lengths in os.environ.get("LENGTHS", "128x64 256x64").split():
             folder = Path(scratch) / lengths
             child(folder, "base", lengths, threads, "")
@@ -68,12 +69,6 @@ def row(lengths: str, critic: str, threads: int, ours: dict[str, Any], trl: dict
     }
 
 
-def install(folder: Path) -> str:
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), TRL]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return str(folder)
-
-
 def child(folder: Path, side: str, lengths: str, threads: str, python_path: str) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     # The spin count is what our run processes set for themselves; both sides get it.
@@ -82,10 +77,8 @@ def child(folder: Path, side: str, lengths: str, threads: str, python_path: str)
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "3000"),
-        "CUDA_VISIBLE_DEVICES": "",
-        "TQDM_DISABLE": "1",
-        "TRL_EXPERIMENTAL_SILENCE": "1",
-        "PYTHONPATH": os.pathsep.join([python_path, os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
+        **_trl.QUIET,
+        "PYTHONPATH": _trl.python_path(python_path),
     }
     command = [sys.executable, "-m", "benchmarks.ppo", side, str(folder), lengths]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -202,41 +195,25 @@ def run_ours(folder: Path, critic: str, lengths: str, iterations: int) -> dict[s
 
 
 def run_trl(folder: Path, lengths: str, iterations: int) -> dict[str, Any]:
-    import torch
-    from datasets import Dataset
-    from safetensors.torch import load_file
-    from transformers import (
-        AutoModelForCausalLM,
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        TrainerCallback,
-    )
-    from trl.experimental.ppo import PPOConfig, PPOTrainer
+    from transformers import TrainerCallback
 
     laps = Laps()
-    rows = len(json.loads((folder / "ids.json").read_text())) * K
+    ids = json.loads((folder / "ids.json").read_text())
     tokens: list[float] = []
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
             laps.end()
 
-    def scorer() -> Any:
-        model = AutoModelForSequenceClassification.from_pretrained(folder / "policy", num_labels=1, dtype=torch.float32)
-        with torch.no_grad():
-            model.score.weight.copy_(load_file(folder / "reward_model" / "head.safetensors")["weight"])
-        return model
-
-    ids = json.loads((folder / "ids.json").read_text())
-    arguments = PPOConfig(
+    trainer = _trl.trainer(
+        folder / "policy",
+        folder / "reward_model",
+        [[prompt for prompt in ids for _ in range(K)]] * (iterations + 1),
+        [Clock()],
         output_dir=str(folder / "trl-out"),
-        per_device_train_batch_size=rows,
-        gradient_accumulation_steps=1,
         num_mini_batches=MINIBATCHES,
         num_ppo_epochs=EPOCHS,
-        total_episodes=rows * (iterations + 1),
         response_length=int(lengths.split("x")[1]),
-        stop_token="eos",
         temperature=1.0,
         kl_coef=KL,
         cliprange=RATIO_CLIP,
@@ -244,34 +221,15 @@ def run_trl(folder: Path, lengths: str, iterations: int) -> dict[str, Any]:
         vf_coef=VALUE_WEIGHT,
         lam=LAMBDA,
         learning_rate=RATE,
-        num_sample_generations=0,
-        gradient_checkpointing=False,
-        bf16=False,
-        use_cpu=True,
-        save_strategy="no",
         logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder / "policy", padding_side="left")
-    policy, reference = (AutoModelForCausalLM.from_pretrained(folder / "policy", dtype=torch.float32) for _ in range(2))
-    trainer = PPOTrainer(
-        args=arguments,
-        processing_class=tokenizer,
-        model=policy,
-        ref_model=reference,
-        reward_model=scorer(),
-        value_model=scorer(),
-        train_dataset=Dataset.from_dict({"input_ids": [prompt for prompt in ids for _ in range(K)]}),
-        eval_dataset=Dataset.from_dict({"input_ids": ids}),
-        callbacks=[Clock()],
-    )
+    policy = trainer.policy_model
     generate = policy.generate
 
     def counted(*positional: Any, **named: Any) -> Any:
         output = generate(*positional, **named)
         answers = output.sequences[:, named["input_ids"].shape[1] :]
-        tokens.append(float((answers != tokenizer.pad_token_id).sum()) / len(answers))
+        tokens.append(float((answers != policy.config.pad_token_id).sum()) / len(answers))
         return output
 
     policy.generate = counted

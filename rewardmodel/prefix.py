@@ -1,9 +1,10 @@
 """Encode each prompt once and its K responses against it: the only code that knows caches.
 
-Three layouts give the same hidden states. `cache`: the prompt runs once, its keys and values are repeated
+Four layouts give the same hidden states. `cache`: the prompt runs once, its keys and values are repeated
 for its responses, and gradients add up in the prompt. `packed`: [prompt | r1 | ... | rK] in one row with a
 4-D mask and restarted positions, which is dense and allows gradient checkpointing. `each`: every
-[prompt | response] on its own, for architectures where sharing is not exact. Which of them are exact for a
+[prompt | response] on its own, for architectures where sharing is not exact. `flat`: all real tokens in one row
+through the Llama family's layers as `flat.py` writes them out, on a CPU. Which of them are exact for a
 trunk is measured on it (`exact_layouts`), never assumed.
 
 Letters: G prompts, N responses, P and R longest prompt and response in tokens, H hidden width.
@@ -22,9 +23,10 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+from rewardmodel import flat, flat_plan
 from rewardmodel.errors import RewardModelError
 
-LAYOUTS = ("cache", "packed", "each")
+LAYOUTS = ("cache", "packed", "each", "flat")
 # Longest packed row that is taken for its density, tokens: attention within it grows with the square.
 PACKED_ROW = 1_024
 
@@ -71,11 +73,11 @@ def batch(
     """
     if len(prompts) != len(responses) or not prompts:
         raise PrefixError(f"found {len(prompts)} prompts and {len(responses)} lists of responses; give one list each")
-    flat = list(chain.from_iterable(responses))
-    if not all(map(len, prompts)) or not all(map(len, responses)) or not all(map(len, flat)):
+    rows = list(chain.from_iterable(responses))
+    if not all(map(len, prompts)) or not all(map(len, responses)) or not all(map(len, rows)):
         raise PrefixError("every prompt needs a token, every prompt a response, every response a token; drop the rest")
     prompt_ids, prompt_mask = _pad(prompts, pad_id, left=True)
-    response_ids, response_mask = _pad(flat, pad_id, left=False)
+    response_ids, response_mask = _pad(rows, pad_id, left=False)
     counts = torch.tensor([len(group) for group in responses])
     owner = torch.repeat_interleave(torch.arange(len(prompts)), counts)
     return PrefixBatch(prompt_ids, prompt_mask, response_ids, response_mask, owner).to(device)
@@ -95,6 +97,7 @@ def encode(
         "cache": _encode_cache,
         "packed": _encode_packed,
         "each": encode_each,
+        "flat": _encode_flat,
     }
     return layouts[chosen](trunk, batch, with_last_prompt_state=with_last_prompt_state)
 
@@ -107,13 +110,16 @@ def settle_layout(trunk: Any) -> None:
 def choose_layout(trunk: Any, batch: PrefixBatch) -> str:
     """The layout that `encode` takes for this trunk in its present mode.
 
-    Packed rows hold no padding between responses but pay attention over the whole row: they are taken
-    where they save a fifth of the tokens and stay short, which is about where they win on a CPU.
+    Flat wherever that is exact and its attention can be held. Packed rows hold no padding between responses but pay
+    attention over the whole row: they are taken where they save a fifth of the tokens and stay short, which is about
+    where they win on a CPU.
     """
     if trunk in _SETTLED:
         return _SETTLED[trunk]
     exact = exact_layouts(trunk)
     checkpointing = _recomputes(trunk) and trunk.training and torch.is_grad_enabled()
+    if "flat" in exact and not checkpointing and _fits_flat(trunk, batch):
+        return "flat"
     if "packed" in exact and (checkpointing or "cache" not in exact or _packs_well(batch)):
         return "packed"
     return "cache" if "cache" in exact and not checkpointing else "each"
@@ -131,7 +137,8 @@ def exact_layouts(trunk: Any) -> frozenset[str]:
     if attention not in known:
         found = {"each"}
         if not _is_windowed(config) and "cache" in _parameters(trunk):
-            found |= {layout for layout in ("cache", "packed") if _agrees(trunk, layout)}
+            layouts = ("cache", "packed", *(["flat"] if flat.has_the_form(trunk) else []))
+            found |= {layout for layout in layouts if _agrees(trunk, layout)}
         known[attention] = frozenset(found)
     return known[attention]
 
@@ -222,6 +229,23 @@ def _encode_packed(trunk: Any, batch: PrefixBatch, *, with_last_prompt_state: bo
     if with_last_prompt_state:
         picked[:, 0] = prompt_lengths[batch.owner] - 1
     return states[batch.owner[:, None], picked.clamp(max=L - 1)]
+
+
+def _encode_flat(trunk: Any, batch: PrefixBatch, *, with_last_prompt_state: bool) -> Tensor:
+    plan = flat_plan.plan(**vars(batch), with_last_prompt_state=with_last_prompt_state)
+    found = flat.states(trunk, plan)
+    prompts, found = found[: len(plan.lasts)], found[len(plan.lasts) :]
+    N, R = batch.response_ids.shape
+    if len(found) < N * R:
+        rows = batch.response_mask.flatten().cumsum(0) - 1
+        found = found.index_select(0, rows.clamp(min=0))
+    found = found.view(N, R, -1)
+    return torch.cat([prompts.index_select(0, batch.owner)[:, None], found], 1) if with_last_prompt_state else found
+
+
+def _fits_flat(trunk: Any, batch: PrefixBatch) -> bool:
+    sizes = (*batch.prompt_ids.shape, *batch.response_ids.shape)
+    return flat.probabilities(trunk, *sizes) <= flat.MOST_PROBABILITIES and flat.has_the_form(trunk)
 
 
 def _response_columns(batch: PrefixBatch, starts: Tensor, *, with_last_prompt_state: bool) -> Tensor:

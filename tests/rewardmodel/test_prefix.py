@@ -118,8 +118,14 @@ def gradients(trunk, loss):
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("layout", ["cache", "packed", "each"])
-@pytest.mark.parametrize("name", ["llama", "gpt2", "qwen2"])
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        *((name, layout) for name in ("llama", "gpt2", "qwen2") for layout in ("cache", "packed", "each")),
+        ("llama", "flat"),
+        ("qwen2", "flat"),
+    ],
+)
 def test_loss_and_gradient_equal_the_pair_layout(name, layout, attention):
     trunk = make_trunk(name, attention)
     weights = torch.linspace(-1, 1, 32)
@@ -135,7 +141,7 @@ def test_loss_and_gradient_equal_the_pair_layout(name, layout, attention):
         assert (found[parameter] - gradient).abs().max() < 1e-5 * max(1.0, gradient.abs().max().item()), parameter
 
 
-@pytest.mark.parametrize("layout", ["cache", "packed", "each"])
+@pytest.mark.parametrize("layout", ["cache", "packed", "each", "flat"])
 def test_the_state_before_the_first_response_token_is_the_prompts_last(layout):
     trunk = make_trunk("llama")
     states = prefix.encode(trunk, example(), with_last_prompt_state=True, layout=layout)
@@ -149,9 +155,13 @@ def test_the_state_before_the_first_response_token_is_the_prompts_last(layout):
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "qwen2"])
-def test_full_attention_shares_the_prompt_by_itself(name):
+def test_full_attention_shares_the_prompt_by_itself(name, monkeypatch):
     trunk = make_trunk(name)
-    assert prefix.exact_layouts(trunk) == {"cache", "packed", "each"}
+    flat = {"flat"} if name != "gpt2" else set()
+    assert prefix.exact_layouts(trunk) == {"cache", "packed", "each"} | flat
+    if flat:
+        assert prefix.choose_layout(trunk, EVEN) == prefix.choose_layout(trunk, UNEVEN) == "flat"
+        monkeypatch.setattr("rewardmodel.flat.MOST_PROBABILITIES", 0)
     assert prefix.choose_layout(trunk, EVEN) == "cache"
     assert prefix.choose_layout(trunk, UNEVEN) == "packed"
 
@@ -168,7 +178,7 @@ def test_windowed_hybrid_and_recurrent_trunks_encode_each_completion_and_agree(n
 def test_a_window_that_is_switched_off_does_not_stop_sharing():
     """Qwen2 states a window in its config and, as published, does not use it."""
     trunk = Qwen2Model(Qwen2Config(**LLAMA_SIZES, sliding_window=4, use_sliding_window=False)).eval()
-    assert prefix.exact_layouts(trunk) == {"cache", "packed", "each"}
+    assert prefix.exact_layouts(trunk) == {"cache", "packed", "each", "flat"}
     windowed = Qwen2Model(Qwen2Config(**LLAMA_SIZES, sliding_window=4, use_sliding_window=True, max_window_layers=0))
     assert prefix.exact_layouts(windowed.eval()) == {"each"}
 
@@ -251,7 +261,7 @@ def test_tokens_through_the_trunk_for_five_responses_are_the_promised_ones(P, R,
     counted = []
     trunk.get_input_embeddings().register_forward_hook(lambda _, given, __: counted.append(given[0].numel()))
     with torch.no_grad():
-        for layout, expected in (("cache", shared), ("packed", shared), ("each", each)):
+        for layout, expected in (("cache", shared), ("packed", shared), ("flat", shared), ("each", each)):
             counted.clear()
             prefix.encode(trunk, made, layout=layout)
             assert sum(counted) == expected, layout

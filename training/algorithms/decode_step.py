@@ -1,4 +1,4 @@
-"""One token further for every slot: the cache that `decoding.py` fills, and the two ways to step through a model.
+"""One token further for every slot: the cache that `decoding.py` fills, and ways to step through a model.
 
 `ModelStep` calls any causal model that takes a cache. `FusedStep` is the same arithmetic for the Llama family in
 fewer operations: q, k and v in one product, gate and up in one, residuals added by the products themselves, the
@@ -13,19 +13,17 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-FAMILY = ("llama", "mistral", "qwen2")
-STATIC_ROTATIONS = ("default", "linear", "llama3")
+from rewardmodel.flat import FAMILY, STATIC_ROTATIONS
+
+ROOM = 32  # columns by which the cache grows, at least
 GRAPH_COLUMNS = 64  # columns of a captured step come in multiples of this
 _FITS: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-
-
-def step_for(model: Any, slots: int) -> ModelStep:
-    return FusedStep(model, slots) if fits(model) else ModelStep(model, slots)
 
 
 class ModelStep:
@@ -37,6 +35,7 @@ class ModelStep:
     def __init__(self, model: Any, slots: int) -> None:
         self.trunk, self.head = model.base_model, model.get_output_embeddings()
         self.device, self.slots, self.columns = model.device, slots, 0
+        self.starts = np.zeros(slots, dtype=np.int64)  # tokens of each slot that are kept elsewhere than in its row
         self.buffers: list[Tensor] = []
         self.layers = [_Columns() for _ in DynamicCache(config=model.config).layers]
         self.cache = DynamicCache(config=model.config)
@@ -60,8 +59,11 @@ class ModelStep:
         self.buffers = [F.pad(buffer, (0, 0, 0, columns - buffer.shape[3])) for buffer in self.buffers]
         self.columns = columns
 
-    def seat(self, slots: Tensor, source: Tensor, layers: Sequence[DynamicLayer], width: int) -> None:
-        """Copy the first `width` columns of prompts `source` of `layers` into slots."""
+    def seat(self, slots: Tensor, source: Tensor, layers: Sequence[DynamicLayer], widths: np.ndarray) -> None:
+        """Prompts `source` of `layers`, of so many tokens, become those of slots: copied into their rows."""
+        width = int(widths.max())
+        if width > self.columns:
+            self.reserve(width + ROOM, layers)
         for buffer, layer in zip(self.buffers, layers, strict=True):
             buffer[0, slots, :, :width] = layer.keys[source, :, :width].to(buffer.dtype)
             buffer[1, slots, :, :width] = layer.values[source, :, :width].to(buffer.dtype)
@@ -69,6 +71,10 @@ class ModelStep:
     def move(self, sources: Tensor, targets: Tensor, width: int) -> None:
         for buffer in self.buffers:
             buffer[:, targets, :, :width] = buffer[:, sources, :, :width]
+
+    def narrow(self, slots: int) -> None:
+        """Only the first slots are left."""
+        self.starts = self.starts[:slots]
 
     def __call__(self, ids: Tensor, positions: Tensor, used: int) -> Tensor:
         """ids (S,) stand at positions (S,), none of them beyond `used` columns: the logits after them, (S, V)."""
@@ -89,7 +95,7 @@ class ModelStep:
         return self.head(states).float()  # type: ignore[no-any-return]
 
     def beyond(self, positions: Tensor, used: int) -> Tensor:
-        """(S, W): True where a slot has no token."""
+        """(S, W): True where a slot has no token in a column; positions count columns."""
         return torch.arange(used, device=self.device) > positions[:, None]
 
 
@@ -265,9 +271,8 @@ def _agrees(model: Any) -> bool:
         step = FusedStep(model, 2)
         last = torch.tensor([3, 3], device=model.device)
         layers, _ = step.prefill(ids[:, :4], last)
-        step.reserve(8, layers)
         places = torch.arange(2, device=model.device)
-        step.seat(places, places, layers, 4)
+        step.seat(places, places, layers, np.array([4, 4]))
         found = step._step(ids[:, 4], last + 1, 5)
     tolerance = 1e-4 if model.dtype == torch.float32 else 5e-2
     return bool((found - expected).abs().max() <= tolerance * expected.abs().max())

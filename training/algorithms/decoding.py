@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from rewardmodel import prefix
-from training.algorithms.decode_step import step_for
+from training.algorithms.decode_shared import step_for
+from training.algorithms.decode_step import ROOM
 
-ROOM = 32  # columns by which the cache grows, at least
 REFILL_AT = 8  # waiting rows enter once one slot in so many is free
 COMPACT_AT = 0.8  # with none waiting, free slots go once the share of busy ones is below this
 
@@ -193,13 +193,13 @@ class _Loop:
 
 
 class _CachedTrunk:
-    """Each prompt runs once; its keys and values are copied into the slots of its rows."""
+    """Each prompt runs once, and its keys and values serve the slots of its rows."""
 
     def __init__(
         self, model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], slots: int, pad_id: int
     ) -> None:
         self.device, self.prompts, self.rows, self.pad_id = model.device, prompts, rows, pad_id
-        self.step = step_for(model, slots)
+        self.step = step_for(model, slots, shared=len(rows) > len({row.prompt for row in rows}))
         self.lengths = np.zeros(slots, dtype=np.int64)
         self.logits = torch.zeros(slots, model.get_output_embeddings().weight.shape[0], device=self.device)
         self.prepared: dict[int, int] = {}
@@ -216,10 +216,11 @@ class _CachedTrunk:
 
     def advance(self, ids: Tensor, busy: np.ndarray) -> None:
         """One token further in busy slots; what the free ones compute is never read."""
-        used = int(self.lengths[busy].max()) + 1
+        starts = self.step.starts
+        used = int((self.lengths - starts)[busy].max()) + 1
         if used > self.step.columns:
             self.step.reserve(used + max(ROOM, used // 4))
-        positions = torch.from_numpy(np.minimum(self.lengths, used - 1)).to(self.device)
+        positions = torch.from_numpy(np.where(busy, self.lengths, starts + used - 1)).to(self.device)
         self.logits = self.step(ids, positions, used)
         self.lengths[busy] += 1
 
@@ -230,7 +231,8 @@ class _CachedTrunk:
         order = np.arange(count)
         order[gaps] = late
         sources, targets = (torch.from_numpy(one).to(self.device) for one in (late, gaps))
-        self.step.move(sources, targets, int(self.lengths[slots].max()))
+        self.step.move(sources, targets, int((self.lengths - self.step.starts)[slots].max()))
+        self.step.narrow(count)
         self.lengths, self.logits = self.lengths[order], self.logits[torch.from_numpy(order).to(self.device)]
         return order
 
@@ -253,13 +255,10 @@ class _CachedTrunk:
         self.prepared = {prompt: position for position, prompt in enumerate(wanted)}
 
     def _seat(self, slots: np.ndarray, prompts: Sequence[int]) -> None:
-        lengths = [len(self.prompts[prompt]) for prompt in prompts]
-        width = max(lengths)
-        if width > self.step.columns:
-            self.step.reserve(width + ROOM, self.prepared_layers)
+        lengths = np.array([len(self.prompts[prompt]) for prompt in prompts])
         seats = torch.from_numpy(slots).to(self.device)
         source = torch.tensor([self.prepared[prompt] for prompt in prompts], device=self.device)
-        self.step.seat(seats, source, self.prepared_layers, width)
+        self.step.seat(seats, source, self.prepared_layers, lengths)
         self.logits[seats] = self.prepared_logits[source]
         self.lengths[slots] = lengths
 

@@ -86,7 +86,8 @@ def test_memory_that_runs_out_twice_ends_the_run_with_its_own_code_and_keeps_the
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(case, monkeypatch):
     run_dir, config, spec = case.start("other")
-    short_of_memory(monkeypatch, calls={3}, error=RuntimeError("shapes do not match"))
+    # The first three measure which layouts are exact for the policy, where a failure is an answer.
+    short_of_memory(monkeypatch, calls={4}, error=RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes do not match"):
         ppo.run(run_dir, config, spec)
 
@@ -168,7 +169,8 @@ def test_bfloat16_gives_finite_numbers_near_those_of_fp32(case):
         assert found.dtype == torch.float32
         assert found.shape == expected.shape
         assert torch.isfinite(found).all()
-        torch.testing.assert_close(found, expected, atol=0.1, rtol=0.1)
+        real = batch.response_mask if found.shape == batch.response_mask.shape else torch.ones_like(found)
+        torch.testing.assert_close(found * real, expected * real, atol=0.1, rtol=0.1)
     assert (short.forward(batch)[0] - plain.forward(batch)[0]).abs().max() > 0
     experience = gathered(short)
     short.experience = experience

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from rewardmodel import chat
-from training.algorithms import decode_step, decoding, sampling
+from training.algorithms import decode_shared, decode_step, decoding, sampling
 
 from .conftest import make_model
 from .test_policy import naive_logprobs
@@ -113,7 +113,8 @@ def test_impossible_tokens_are_never_drawn():
 def test_caches_grow_past_their_room(tokenizer, monkeypatch):
     model = make_model("llama", tokenizer)
     expected = ids_of(drawn(model, tokenizer, max_new_tokens=40))
-    monkeypatch.setattr(decoding, "ROOM", 1)
+    for module in (decoding, decode_step, decode_shared):
+        monkeypatch.setattr(module, "ROOM", 1)
     assert ids_of(drawn(model, tokenizer, max_new_tokens=40)) == expected
 
 
@@ -133,17 +134,22 @@ def test_progress_counts_rollouts(tokenizer):
     assert seen == sorted(seen)
 
 
+@pytest.mark.parametrize(
+    ("k", "batch_size", "step"),
+    [(1, 64, decode_step.FusedStep), (5, 64, decode_shared.SharedStep), (5, 7, decode_shared.SharedStep)],
+)
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral"])
-def test_fused_steps_draw_what_the_model_itself_draws(tokenizer, kind, monkeypatch):
+def test_fused_steps_draw_what_the_model_itself_draws(tokenizer, kind, k, batch_size, step, monkeypatch):
     model = make_model(kind, tokenizer, **({"sliding_window": None} if kind == "mistral" else {}))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("bias"):
                 weight.normal_()
     assert decode_step.fits(model)
-    fused = drawn(model, tokenizer, max_new_tokens=30)
-    monkeypatch.setattr(decode_step, "fits", lambda _: False)
-    plain = drawn(model, tokenizer, max_new_tokens=30)
+    assert type(decode_shared.step_for(model, 4, shared=k > 1)) is step
+    fused = drawn(model, tokenizer, max_new_tokens=30, k=k, batch_size=batch_size)
+    monkeypatch.setattr(decode_shared, "fits", lambda _: False)
+    plain = drawn(model, tokenizer, max_new_tokens=30, k=k, batch_size=batch_size)
     assert ids_of(fused) == ids_of(plain)
     for one, other in zip(chain(*fused), chain(*plain), strict=True):
         assert np.allclose(one.logprobs, other.logprobs, atol=1e-5)
