@@ -140,7 +140,7 @@ def test_a_cancelled_run_goes_on_to_the_same_end(after, tmp_path, base, rankings
 
 def test_a_run_killed_in_the_middle_and_run_again_ends_bit_for_bit_the_same(tmp_path, base, rankings, finished):
     command = [sys.executable, "-m", "rewardmodel.fit", "--base", base, "--rankings", rankings]
-    settings = [word for name, value in QUICK.items() for word in ("--set", f"{name}={value}")]
+    settings = [word for name, value in QUICK.items() for word in ("--set", f"{name}={json.dumps(value)}")]
     threads = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     command += ["--output", tmp_path / "killed", "--seed", "1", *settings]
 
@@ -410,7 +410,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_a_remedy(base):
         member.train_step(some_groups(member), [1.0] * 8, 10)
 
 
-def test_two_processes_take_the_same_steps_as_one(tmp_path, base, rankings, finished):
+@pytest.mark.parametrize(
+    "config", [{}, {"lora_rank": 4, "gradient_checkpointing": True}], ids=["whole model", "lora and checkpointing"]
+)
+def test_two_processes_take_the_same_steps_as_one(config, tmp_path, base, rankings, finished):
+    alone = finished
+    if config:
+        alone, spec = start(tmp_path / "one", base, rankings, **config)
+        play(alone, spec)
     launch = [
         sys.executable,
         "-m",
@@ -422,19 +429,21 @@ def test_two_processes_take_the_same_steps_as_one(tmp_path, base, rankings, fini
         "1",
     ]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "rewardmodel.fit"]
-    settings = [word for name, value in QUICK.items() for word in ("--set", f"{name}={value}")]
+    settings = [
+        word for name, value in {**QUICK, **config}.items() for word in ("--set", f"{name}={json.dumps(value)}")
+    ]
     command = [*launch, "--base", base, "--rankings", rankings, "--output", tmp_path / "two", "--seed", "1", *settings]
     command += ["--set", "curve_points=1"]
     done = subprocess.run(
         list(map(str, command)), cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    two, one = RunDir(tmp_path / "two").tail("metrics.jsonl")[0], finished.tail("metrics.jsonl")[0]
+    two, one = RunDir(tmp_path / "two").tail("metrics.jsonl")[0], alone.tail("metrics.jsonl")[0]
     assert [row["step"] for row in two] == [row["step"] for row in one]
     for a, b in zip(two, one, strict=True):
         assert a["values"]["loss"] == pytest.approx(b["values"]["loss"], abs=1e-4)
     part, whole = RunDir(tmp_path / "two").report()["learning_curve"]
-    assert part["rankings"] < whole["rankings"] == finished.report()["train_groups"]
+    assert part["rankings"] < whole["rankings"] == alone.report()["train_groups"]
 
 
 @pytest.mark.parametrize(
