@@ -11,7 +11,7 @@ from django.db.models import Model
 from labeling.models import sql
 
 IMPORTS = 7_001  # the kind of the advisory lock
-LOADING = {"cache_size": -65536, "mmap_size": 0, "wal_autocheckpoint": 16000, "foreign_keys": 0}
+LOADING = {"cache_size": -65536, "mmap_size": 0, "wal_autocheckpoint": 64000, "foreign_keys": 0}
 READING = {"cache_size": -16384, "mmap_size": 0}
 
 

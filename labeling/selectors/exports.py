@@ -19,9 +19,12 @@ from labeling.formats import tables, writing
 from labeling.models.projects import Project
 from labeling.selectors import filters as filtering
 from labeling.selectors import plain
+from labeling.selectors.records import unweighted
+from labeling.selectors.weights import Weights, newest
 
 KINDS = ("prompts", "demonstrations", "rankings", "judgments")
 FORMATS = tuple(writing.WRITERS)
+WEIGHTED = ("rankloop",)  # the formats whose records say what they weigh
 NEWLINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
 
 
@@ -44,7 +47,11 @@ class Choices:
             problems["format"] = f"{self.format} carries {', '.join(writing.WRITERS[self.format][1])}, not {self.kind}"
         if problems:
             raise errors.Invalid(fields=problems)
-        filtering.parse(self.filters)
+        parsed = filtering.parse(self.filters)
+        filtering.check(parsed, self.kind)
+        if parsed.weights == "reliability" and self.format not in WEIGHTED and parsed.merge != "merged":
+            told = f"{self.format} has no place for weights: ask for {' or '.join(WEIGHTED)}, or merge the rankings"
+            raise errors.Invalid("A filter is wrong.", code="bad_filter", fields={"weights": told})
 
 
 def lines(*, project: Project, choices: Choices) -> Iterator[bytes]:
@@ -66,8 +73,22 @@ def rows(*, project: Project, choices: Choices) -> Iterator[tuple[plain.Row, pla
 
 
 def found(*, project: Project, choices: Choices) -> Iterator[plain.Row]:
-    taken = plain.rows(project=project, kind=choices.kind, filters=filtering.parse(choices.filters))
+    weights = weighing(project=project, choices=choices)
+    taken = plain.rows(
+        project=project, kind=choices.kind, filters=filtering.parse(choices.filters),
+        weigh=weights.of_answer if weights else unweighted,
+    )  # fmt: skip
     return _pseudonymous(project, taken) if choices.pseudonyms else taken
+
+
+def weighing(*, project: Project, choices: Choices) -> Weights | None:
+    """None where rankings are not to be weighed. Raises `NotMeasured` where nobody's reliability is known."""
+    if filtering.parse(choices.filters).weights != "reliability":
+        return None
+    known = newest(project=project)
+    if known is None:
+        raise errors.NotMeasured(fields={"weights": "no labeler's reliability is known yet"})
+    return known
 
 
 def csv_line(row: plain.Row, names: list[str]) -> list[str]:

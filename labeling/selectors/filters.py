@@ -36,6 +36,14 @@ class Filters:
     min_rankings: int | None = None  # of the rollout set, by different people
 
 
+_ALWAYS = ("split", "since", "until", "limit")
+# The filters that tell records of a kind apart; any other would change nothing, and is refused.
+OF_KIND = {
+    "prompts": _ALWAYS,
+    "demonstrations": (*_ALWAYS, "labelers", "without_labelers", "imported", "late"),
+    "judgments": (*_ALWAYS, "sources", "policies"),
+    "rankings": tuple(f.name for f in fields(Filters)),
+}
 CHOICES = {"split": Prompt.Split.values, "weights": ["none", "reliability"], "merge": ["none", "merged"]}
 
 
@@ -60,6 +68,15 @@ def parse(plain: dict[str, Any]) -> Filters:
     if problems:
         raise errors.Invalid("A filter is wrong.", code="bad_filter", fields=problems)
     return Filters(**values)
+
+
+def check(filters: Filters, kind: str) -> None:
+    """Refuse filters that have no effect on the kind: who sets one expects that it has."""
+    known = OF_KIND[kind]
+    given = [name for name, value in vars(filters).items() if value is not None and value != "none"]
+    if idle := [name for name in given if name not in known]:
+        told = f"has no effect on {kind}; these have: {', '.join(known)}"
+        raise errors.Invalid("A filter is wrong.", code="bad_filter", fields=dict.fromkeys(idle, told))
 
 
 def _value(type_name: str, value: Any) -> Any:

@@ -10,31 +10,30 @@ from typing import Any
 import orjson
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
-from labeling import errors
 from labeling.models import bulk, sql
 from labeling.models.answers import RankedResponse
 from labeling.models.judgments import Judgment
 from labeling.models.projects import Project
 from labeling.models.prompts import Source
 from labeling.models.work import Kind
+from labeling.selectors import filters as filtering
 from labeling.selectors import records
 from labeling.selectors.filters import Filters
+from labeling.selectors.records import Weigh, unweighted
 
 CHUNK = 2_000
 CLOSE = 1.5  # keys of answers in their span, for each that is wanted
+SLOW = ("weights", "merge", "min_agreement", "min_rankings")  # they look at whole sets: no haste there
 Row = dict[str, Any]
 
 
-def rows(*, project: Project, kind: str, filters: Filters) -> Iterator[Row]:
-    """Raises `Invalid` where the filters are of rankings only and the kind is another."""
-    given = [name for name in records.RANKING_ONLY if getattr(filters, name) not in (None, "none")]
-    if given and kind != "rankings":
-        raise errors.Invalid(code="bad_filter", fields={given[0]: f"is for rankings, not for {kind}"})
-    if given:
-        # Merging and measuring look at whole sets: no haste there.
-        return (one.to_json() for one in records.records(project=project, kind=kind, filters=filters))
+def rows(*, project: Project, kind: str, filters: Filters, weigh: Weigh = unweighted) -> Iterator[Row]:
+    """Raises `Invalid` for filters that have no effect on the kind. `weigh` gives each ranking its weight."""
+    filtering.check(filters, kind)
+    if any(getattr(filters, name) not in (None, "none") for name in SLOW):
+        return (one.to_json() for one in records.records(project=project, kind=kind, filters=filters, weigh=weigh))
     return _read(_OF_KIND[kind](project, filters))
 
 
@@ -131,9 +130,18 @@ def _of_answers(keys: Collection[int]) -> QuerySet[RankedResponse]:
 
 def _judgments(project: Project, filters: Filters) -> Iterator[Row]:
     written = _writer_of_ids()
-    found = Judgment.objects.filter(project=project, prompt__evaluation_set=None)
+    found = Judgment.objects.filter(project=project, prompt__evaluation_set=None, prompt__erased_at=None)
     if filters.split:
         found = found.filter(prompt__split=filters.split)
+    if filters.since:
+        found = found.filter(created_at__gte=filters.since)
+    if filters.until:
+        found = found.filter(created_at__lt=filters.until)
+    if filters.sources is not None:
+        found = found.filter(response__source__uuid__in=filters.sources)
+    if filters.policies is not None:
+        named = Q(response__source__name__in=filters.policies) | Q(response__source__reference__in=filters.policies)
+        found = found.filter(named)
     names = ("pk", "uuid", "prompt__uuid", "prompt__messages", "response__text", "good", "prompt__split", "origin")
     for _, uuid, prompt, messages, text, good, split, origin in _pieces(found, filters.limit, names):
         yield {

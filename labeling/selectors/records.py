@@ -18,9 +18,9 @@ from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, Response
 from labeling.models.work import Kind, LabelingTask, Purpose
 from labeling.selectors import agreement, merging, ranked
+from labeling.selectors import filters as filtering
 from labeling.selectors.filters import Filters
 
-RANKING_ONLY = ("weights", "merge", "min_agreement", "min_rankings")
 CHUNK = 500
 T = TypeVar("T")
 
@@ -34,17 +34,16 @@ def unweighted(_: Answer) -> float:
 
 def records(*, project: Project, kind: str, filters: Filters, weigh: Weigh = unweighted) -> Iterator[JsonRecord]:
     """`weigh` gives each ranking its weight. Checks its arguments when called, not when the first row is asked for."""
-    if kind != "rankings" and (given := [name for name in RANKING_ONLY if getattr(filters, name) is not None]):
-        raise errors.Invalid(code="bad_filter", fields={given[0]: f"is for rankings, not for {kind}"})
+    if kind not in ("prompts", "demonstrations", "rankings"):
+        raise errors.Invalid(fields={"kind": "must be prompts, demonstrations or rankings"})
+    filtering.check(filters, kind)
     if kind == "prompts":
         return prompts(project=project, filters=filters)
     if kind == "demonstrations":
         return demonstrations(project=project, filters=filters)
-    if kind == "rankings" and filters.merge == "merged":
+    if filters.merge == "merged":
         return merged_rankings(project=project, filters=filters, weigh=weigh)
-    if kind == "rankings":
-        return rankings(project=project, filters=filters, weigh=weigh)
-    raise errors.Invalid(fields={"kind": "must be prompts, demonstrations or rankings"})
+    return rankings(project=project, filters=filters, weigh=weigh)
 
 
 def prompt_rows(project: Project, filters: Filters) -> QuerySet[Prompt]:
@@ -221,6 +220,7 @@ def answer_rows(project: Project, filters: Filters, kinds: list[Kind]) -> QueryS
         replaced_by=None,
         erased_at=None,
         prompt__evaluation_set=None,
+        prompt__erased_at=None,
     )
     rows = rows.order_by("id")
     rows = rows.select_related("prompt", "labeler", "guideline")

@@ -15,8 +15,7 @@ import orjson
 from labeling.formats.items import Conversation, DemonstrationItem, JudgmentItem, PromptItem, RankingItem, ResponsesItem
 from labeling.formats.tables import needed
 from labeling.models.projects import Project
-from labeling.models.prompts import Prompt
-from labeling.services import nearness
+from labeling.services import evaluations, nearness
 from labeling.services.batches import Report
 from labeling.services.bodies import Body
 from labeling.services.pii import find, mask
@@ -73,10 +72,11 @@ class Cleaner:
         self.project, self.steps = project, steps
         self._words = _pattern(project.blocked_words) if steps.toxicity else None
         self._languages = needed("py3langid", "Language filters") if steps.languages else None
-        self._walled = walled and Prompt.objects.filter(project=project).exclude(evaluation_set=None).exists()
-        self._near = nearness.Index(project=project) if steps.near_duplicates or self._walled else None
-        if self._near is not None:
-            self._near.fill(only_evaluation=not steps.near_duplicates)
+        self._walled = walled and evaluations.exist(project)
+        self._near = None
+        if steps.near_duplicates or self._walled:
+            self._near = nearness.Index(project=project, only_evaluation=not steps.near_duplicates)
+            self._near.fill()
 
     @property
     def has_nothing_to_do(self) -> bool:
@@ -109,13 +109,12 @@ class Cleaner:
         """What of a batch goes on: nothing that is nearly there, and nothing of an evaluation set."""
         if self._near is None:
             return batch
-        walled = self._evaluated({row.prompt_key for row in batch}) if self._walled else set()
+        texts = {row.prompt_key: row.messages for row in batch}
+        walled = self._evaluated(set(texts)) if self._walled else set()
+        found = self._near.near({key: asked(messages) for key, messages in texts.items() if key not in walled})
         kept = []
         for row in batch:
-            if row.prompt_key in walled:
-                near = "evaluation"
-            else:
-                near = self._near.of(row.prompt_key, asked(row.messages))
+            near = found.get(row.prompt_key, "evaluation")
             if near == "evaluation" and self._walled:
                 _count(report, "evaluation_set")
                 file = f"{name}:{row.file}" if row.file else name
@@ -150,8 +149,7 @@ class Cleaner:
         return ""
 
     def _evaluated(self, keys: set[str]) -> set[str]:
-        rows = Prompt.objects.filter(project=self.project, content_hash__in=keys).exclude(evaluation_set=None)
-        return set(rows.values_list("content_hash", flat=True))
+        return evaluations.among(self.project, keys)
 
 
 NOTHING = Steps()

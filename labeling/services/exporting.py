@@ -96,6 +96,9 @@ def _write(project: Project, choices: Choices, folder: Path) -> dict[str, Any]:
             for path in sorted(folder.iterdir())
         },
     }
+    if weights := exports.weighing(project=project, choices=choices):
+        told = weights.details()
+        manifest["reliability"] = {name: told[name] for name in ("measurement", "fit")}
     manifest["sha256"] = content_hash(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     (folder / CARD).write_text(card(project, manifest))

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling import errors
 from labeling.formats import reading
 from labeling.formats.items import RankingItem
 from labeling.models.people import User
@@ -45,8 +46,14 @@ def run(*, project: Project, path: Path, format: str, by: User | None, now: date
         if ranks is None:
             report.refuse(line, "has no single order that places every response and decides a pair")
             continue
-        with transaction.atomic():
-            fresh = _store(project, found, ranks, f"{path.name}, line {line}", by, now)
+        try:
+            with transaction.atomic():
+                fresh = _store(project, found, ranks, f"{path.name}, line {line}", by, now)
+        except errors.Conflict as error:
+            if error.code != "evaluation_prompt":
+                raise
+            report.refuse(line, "is a prompt of an evaluation set, or nearly one")
+            continue
         report.stored += fresh
         report.duplicates += not fresh
     return report

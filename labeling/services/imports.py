@@ -64,6 +64,7 @@ def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report
     would come again, so it ends the import.
     """
     options = Options.from_plain(row.options)
+    walled = evaluations.exist(row.project)
     try:
         report = _read(row.project, path, row.name, options, row, by, now)
     except Unreadable as error:
@@ -79,6 +80,10 @@ def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report
         fault = f"The import broke down, and the log says why: {type(error).__name__}."
         _end(row, Import.State.FAILED, error=str(error) if isinstance(error, errors.Refused) else fault)
         raise
+    if not walled and not options.evaluation_set:
+        # Sets that came while this import ran without a wall.
+        for name in evaluations.names(row.project):
+            evaluations.wall(project=row.project, name=name, now=now)
     if options.evaluation_set:
         report.cleaned["walled"] = evaluations.wall(project=row.project, name=options.evaluation_set, now=now)
     _end(row, Import.State.DONE, report=asdict(report), share=1.0)

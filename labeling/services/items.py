@@ -13,7 +13,7 @@ from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, Response, RolloutSet, Source
 from labeling.models.work import Kind, LabelingTask
-from labeling.services import audit, bodies, prompts, sources, tasks
+from labeling.services import audit, bodies, evaluations, prompts, sources, tasks
 from labeling.services.bodies import Body
 from labeling.services.prompts import NewPrompt
 
@@ -32,7 +32,8 @@ class Item:
 def open_tasks(
     *, project: Project, kind: Kind, items: Sequence[Item], by: User | None, now: datetime
 ) -> tuple[list[LabelingTask], int]:
-    """A task for each item that is new to the project; and how many were known already."""
+    """A task for each item that is new to the project; and how many were known already. None of an evaluation set."""
+    evaluations.refuse(project=project, conversations=[one.messages for one in items], field="items.{}.messages")
     stored = prompts.store(project=project, prompts=[NewPrompt(messages=item.messages) for item in items], now=now)
     wanted: dict[str, tuple[Prompt, Item]] = {}
     for prompt, item in zip(stored, items, strict=True):

@@ -8,6 +8,7 @@ text is compared exactly. 16 bands of 4 miss one in 5,000 of those at the limit.
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,46 +21,58 @@ SIMILAR = 0.8
 BANDS, ROWS = 16, 4
 SHINGLE = 3  # words; texts of fewer are compared by characters
 BATCH = 500
+MOST = 500  # stored prompts of one band that a text is compared with; evaluation sets have no such limit
 
 
 class Index:
     """The prompts of one project by their bands, and those of the batch that is not stored yet."""
 
-    def __init__(self, *, project: Project) -> None:
-        self.project = project
+    def __init__(self, *, project: Project, only_evaluation: bool) -> None:
+        """`only_evaluation`: texts are compared with prompts of evaluation sets, and with nothing else."""
+        self.project, self.only_evaluation = project, only_evaluation
         self._minhash = needed("datasketch", "Near-duplicates").MinHash
-        self._fresh: dict[str, tuple[str, list[int]]] = {}  # prompt key -> its text and bands
+        self._fresh: dict[str, tuple[set[str], list[int]]] = {}  # prompt key -> its shingles and bands
         self._by_band: dict[int, list[str]] = defaultdict(list)
 
-    def fill(self, *, only_evaluation: bool) -> None:
+    def fill(self) -> None:
         """Index what was stored while nobody asked for near-duplicates."""
-        rows = Prompt.objects.filter(project=self.project, bands=None)
-        rows = rows.exclude(evaluation_set=None) if only_evaluation else rows
+        rows = Prompt.objects.filter(project=self.project, bands=None, erased_at=None)
+        rows = rows.exclude(evaluation_set=None) if self.only_evaluation else rows
         while piece := list(rows.order_by("pk")[:BATCH]):
             PromptBand.objects.bulk_create(
                 PromptBand(project=self.project, value=value, prompt=row)
                 for row in piece
-                for value in self._bands(said(row.messages))
+                for value in self._bands(_shingles(said(row.messages)))
             )
 
-    def of(self, key: str, text: str) -> str:
-        """What the text is nearly the same as: "evaluation", "prompt", or empty for nothing that is there before it."""
-        shingles, bands = _shingles(text), self._bands(text)
-        stored = Prompt.objects.filter(project=self.project, bands__value__in=bands).exclude(content_hash=key)
-        near = ""
-        for row in stored.distinct()[:BATCH]:
-            if _similarity(shingles, _shingles(said(row.messages))) >= SIMILAR:
-                if row.evaluation_set_id is not None:
-                    return "evaluation"
-                near = "prompt"
-        for other in {one for band in bands for one in self._by_band.get(band, ())}:
-            if other != key and _similarity(shingles, _shingles(self._fresh[other][0])) >= SIMILAR:
-                near = "prompt"
-        if not near and key not in self._fresh:
-            self._fresh[key] = (text, bands)
-            for band in bands:
-                self._by_band[band].append(key)
-        return near
+    def near(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """What each text is nearly the same as: "evaluation", "prompt", or empty for nothing that is there before it.
+
+        `texts` are by the prompts' keys, in their order. A few queries each BATCH texts, however many there are.
+        """
+        found: dict[str, str] = {}
+        keys = list(texts)
+        for start in range(0, len(keys), BATCH):
+            cut = {key: _shingles(texts[key]) for key in keys[start : start + BATCH]}
+            bands = {key: self._bands(shingles) for key, shingles in cut.items()}
+            stored = _Stored(self, {band for some in bands.values() for band in some})
+            for key, shingles in cut.items():
+                near = stored.near(key, shingles, bands[key])
+                if not self.only_evaluation and near != "evaluation":
+                    near = self._near_fresh(key, shingles, bands[key]) or near
+                    if not near and key not in self._fresh:
+                        self._keep(key, shingles, bands[key])
+                found[key] = near
+        return found
+
+    def _near_fresh(self, key: str, shingles: set[str], bands: list[int]) -> str:
+        others = {one for band in bands for one in self._by_band.get(band, ())} - {key}
+        return "prompt" if any(_similarity(shingles, self._fresh[one][0]) >= SIMILAR for one in others) else ""
+
+    def _keep(self, key: str, shingles: set[str], bands: list[int]) -> None:
+        self._fresh[key] = (shingles, bands)
+        for band in bands:
+            self._by_band[band].append(key)
 
     def store(self) -> None:
         """Keep the bands of the batch's prompts, which are stored now."""
@@ -76,15 +89,44 @@ class Index:
         self._fresh.clear()
         self._by_band.clear()
 
-    def _bands(self, text: str) -> list[int]:
+    def _bands(self, shingles: set[str]) -> list[int]:
         signature = self._minhash(num_perm=BANDS * ROWS, seed=1)
-        signature.update_batch([one.encode("utf-8", "surrogatepass") for one in _shingles(text)])
+        signature.update_batch([one.encode("utf-8", "surrogatepass") for one in shingles])
         found = []
         for band in range(BANDS):
             block = band.to_bytes(1, "big") + signature.hashvalues[band * ROWS : (band + 1) * ROWS].tobytes()
             digest = hashlib.blake2b(block, digest_size=8).digest()
             found.append(int.from_bytes(digest, "big", signed=True))
         return found
+
+
+class _Stored:
+    """The stored prompts that share one of the bands: all of evaluation sets, and MOST of the others a band."""
+
+    def __init__(self, index: Index, bands: set[int]) -> None:
+        rows = PromptBand.objects.filter(project=index.project, value__in=bands)
+        if index.only_evaluation:
+            rows = rows.exclude(prompt__evaluation_set=None)
+        self._by_band: dict[int, list[int]] = defaultdict(list)
+        for band, pk, evaluation in rows.values_list("value", "prompt_id", "prompt__evaluation_set_id").iterator():
+            if evaluation is not None or len(self._by_band[band]) < MOST:
+                self._by_band[band].append(pk)
+        wanted = list({pk for some in self._by_band.values() for pk in some})
+        self._prompts: dict[int, tuple[str, set[str], bool]] = {}
+        for start in range(0, len(wanted), BATCH):
+            for row in Prompt.objects.filter(pk__in=wanted[start : start + BATCH]):
+                shingles = _shingles(said(row.messages))
+                self._prompts[row.pk] = (row.content_hash, shingles, row.evaluation_set_id is not None)
+
+    def near(self, key: str, shingles: set[str], bands: list[int]) -> str:
+        near = ""
+        for pk in {one for band in bands for one in self._by_band.get(band, ())}:
+            other, cut, evaluation = self._prompts[pk]
+            if other != key and _similarity(shingles, cut) >= SIMILAR:
+                if evaluation:
+                    return "evaluation"
+                near = "prompt"
+        return near
 
 
 def said(messages: list[dict[str, str]]) -> str:

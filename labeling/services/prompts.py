@@ -12,7 +12,7 @@ from contracts.snapshots import content_hash
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
-from labeling.services import audit, bodies, tasks
+from labeling.services import audit, bodies, evaluations, tasks
 from labeling.services.bodies import Body
 from labeling.services.text import is_storable_json
 
@@ -32,7 +32,8 @@ class NewPrompt:
 def add(
     *, project: Project, prompts: Sequence[NewPrompt], open_demonstrations: bool, by: User | None, now: datetime
 ) -> tuple[list[Prompt], int]:
-    """The stored prompts in the order given, and how many of them were new."""
+    """The stored prompts in the order given, and how many of them were new. None may be of an evaluation set."""
+    evaluations.refuse(project=project, conversations=[one.messages for one in prompts], field="prompts.{}.messages")
     stored = store(project=project, prompts=prompts, now=now)
     new = sum(prompt.created_at == now for prompt in {prompt.pk: prompt for prompt in stored}.values())
     if open_demonstrations:

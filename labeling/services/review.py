@@ -99,6 +99,7 @@ def _merged(task: LabelingTask) -> Outcome:
 
 def _reopen(task: LabelingTask, slots: int, now: datetime) -> None:
     """Back into the queue: the slots that were withdrawn, and as many new ones as it takes to make `slots`."""
+    tasks.refuse_hidden(task)
     if task.purpose == Purpose.GOLD:
         LabelingTask.objects.filter(pk=task.pk).update(state=LabelingTask.State.OPEN)
         return

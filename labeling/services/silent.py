@@ -27,9 +27,9 @@ _REPEATABLE = """
     SELECT a.id, a.prompt_id, a.rollout_set_id FROM (
         SELECT id, prompt_id, rollout_set_id, task_id, kind, purpose, revision, late FROM labeling_answer
         WHERE labeler_id = %s AND project_id = %s ORDER BY id DESC LIMIT %s OFFSET %s
-    ) a JOIN labeling_labelingtask t ON t.id = a.task_id
+    ) a JOIN labeling_labelingtask t ON t.id = a.task_id JOIN labeling_prompt p ON p.id = a.prompt_id
     WHERE a.kind = %s AND a.purpose = 'ordinary' AND a.revision = 1 AND NOT a.late
-    AND t.state NOT IN ('halted', 'discarded')
+    AND p.evaluation_set_id IS NULL AND p.erased_at IS NULL AND t.state NOT IN ('halted', 'discarded')
     AND NOT EXISTS (SELECT 1 FROM labeling_labelingtask r WHERE r.repeat_of_id = a.id)
 """
 

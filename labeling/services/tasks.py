@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
+from labeling import errors
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, RolloutSet
@@ -35,7 +36,12 @@ def open_for_sets(
     purpose: Purpose = Purpose.ORDINARY,
     opened_for: UUID | None = None,
 ) -> list[LabelingTask]:
-    """One task per rollout set, with its slots, kept from the authors of its responses."""
+    """One task per rollout set, with its slots, kept from the authors of its responses.
+
+    None for sets whose prompt is behind the wall of an evaluation set by now, or erased.
+    """
+    hidden = _hidden({rollout_set.prompt_id for rollout_set in rollout_sets})
+    rollout_sets = [rollout_set for rollout_set in rollout_sets if rollout_set.prompt_id not in hidden]
     tasks = LabelingTask.objects.bulk_create(
         [
             LabelingTask(
@@ -63,6 +69,22 @@ def open_for_sets(
         ignore_conflicts=True,
     )
     return tasks
+
+
+def refuse_hidden(task: LabelingTask) -> None:
+    """Raises `Conflict` for a task that nobody may get any more."""
+    if _hidden({task.prompt_id}):
+        raise errors.Conflict("Its prompt is of an evaluation set, or erased.", code="evaluation_prompt")
+
+
+def _hidden(prompts: set[int]) -> set[int]:
+    """Those of the prompts that are of an evaluation set or erased."""
+    found: set[int] = set()
+    listed = list(prompts)
+    for start in range(0, len(listed), BATCH):
+        gone = Q(evaluation_set__isnull=False) | Q(erased_at__isnull=False)
+        found.update(Prompt.objects.filter(gone, pk__in=listed[start : start + BATCH]).values_list("pk", flat=True))
+    return found
 
 
 def open_demonstrations(
@@ -114,6 +136,8 @@ def change(*, task: LabelingTask, plain: Any, by: User, now: datetime) -> None:
         body.problem("priority", "must be a finite number", code="wrong_type")
     body.finish()
     task = LabelingTask.objects.select_for_update(no_key=True).get(pk=task.pk)
+    if state == LabelingTask.State.OPEN:
+        refuse_hidden(task)
     if priority is not None:
         LabelingTask.objects.filter(pk=task.pk).update(priority=priority)
         Slot.objects.filter(task=task).update(priority=priority)

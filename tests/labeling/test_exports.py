@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from contracts.snapshots import canonical_json
+from labeling import errors
 from labeling.models.answers import Answer
 from labeling.selectors import exports, plain, records
 from labeling.selectors.exports import Choices
@@ -54,7 +55,8 @@ def test_quick_rows_equal_the_records(full, project, kind, publish, next_task, c
     lease = next_task(alice)
     ranks = {one["id"]: place for place, one in enumerate(lease["task"]["responses"], start=1)}
     caller(alice).post(f"leases/{lease['token']}/ranking", {"idempotency_key": "k", "ranks": ranks})
-    for filters in (Filters(), Filters(split="train", limit=3), Filters(imported=True)):
+    narrower = Filters(limit=4) if kind == "prompts" else Filters(imported=True)
+    for filters in (Filters(), Filters(split="train", limit=3), narrower):
         slow = [one.to_json() for one in records.records(project=project, kind=kind, filters=filters)]
         quick = list(plain.rows(project=project, kind=kind, filters=filters))
         assert slow
@@ -120,6 +122,48 @@ def test_filters_take_policies_flags_and_times(full, project, now):
     assert (count(flags=["harmful"]), count(without_flags=["harmful"])) == (1, 20)
     assert count(until=now.isoformat()) == 0
     assert (count(min_rankings=2), count(min_rankings=2, min_agreement=1.0)) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "format", "filters", "field"),
+    [
+        ("prompts", "prompts", {"labelers": ["alice"]}, "labelers"),
+        ("prompts", "rankloop", {"late": False, "split": "train"}, "late"),
+        ("demonstrations", "trl", {"policies": ["m-a"]}, "policies"),
+        ("demonstrations", "alpaca", {"without_flags": ["harmful"]}, "without_flags"),
+        ("demonstrations", "csv", {"merge": "merged"}, "merge"),
+        ("judgments", "trl", {"imported": True}, "imported"),
+        ("judgments", "csv", {"min_rankings": 2}, "min_rankings"),
+        ("rankings", "trl", {"weights": "reliability"}, "weights"),
+        ("rankings", "ranked", {"weights": "reliability", "merge": "none"}, "weights"),
+    ],
+)
+def test_a_filter_without_effect_is_refused(project, caller, erin, kind, format, filters, field):
+    with pytest.raises(errors.Invalid) as refused:
+        Choices(kind=kind, format=format, filters=filters)
+    assert (refused.value.code, list(refused.value.fields)) == ("bad_filter", [field])
+    answer = caller(erin).get("projects/garden/export", kind=kind, format=format, filters=json.dumps(filters))
+    assert (answer.status_code, answer.json()["code"], list(answer.json()["fields"])) == (400, "bad_filter", [field])
+
+
+def test_a_filter_that_says_nothing_is_let_by():
+    Choices(kind="prompts", filters={"merge": "none", "weights": "none", "late": None})
+
+
+def test_judgments_are_filtered_by_time_and_policy(full, load, project, now):
+    load([{"prompt": "Whose?", "completion": "Mine.", "label": True, "model": "m-z"}])
+
+    def count(**filters):
+        choices = Choices(kind="judgments", format="trl", filters=filters)
+        return sum(1 for _ in exports.found(project=project, choices=choices))
+
+    assert (count(), count(policies=["m-z"]), count(policies=["nobody"])) == (11, 1, 0)
+    assert (count(until=now.isoformat()), count(since=now.isoformat())) == (0, 11)
+
+
+def test_rankings_that_are_to_be_weighed_need_a_measurement(full, project):
+    with pytest.raises(errors.NotMeasured):
+        list(exports.lines(project=project, choices=Choices(kind="rankings", filters={"weights": "reliability"})))
 
 
 def test_formulas_are_neutralized_in_tables(full, project):

@@ -114,7 +114,7 @@ def readers(monkeypatch):
 
 def test_a_reader_that_is_killed_ends_the_import_with_its_reason(garden, tmp_path, readers, monkeypatch):
     path = tmp_path / "many.jsonl"
-    path.write_text("".join(json.dumps({"prompt": f"Question {n}?"}) + "\n" for n in range(40_000)))
+    path.write_text("".join(json.dumps({"prompt": f"Question {n}?"}) + "\n" for n in range(60_000)))
     real = imports._mark
 
     def killing(*args):
@@ -122,21 +122,22 @@ def test_a_reader_that_is_killed_ends_the_import_with_its_reason(garden, tmp_pat
         readers[0].kill()
 
     monkeypatch.setattr(imports, "_mark", killing)
+    monkeypatch.setattr(ahead, "AHEAD", 1)
     with pytest.raises(Unreadable, match="ended with status -9; where memory was short") as raised:
         load(garden, path)
     stored = Prompt.objects.count()
-    assert 0 < stored < 40_000
+    assert 0 < stored < 60_000
     assert raised.value.counts["stored"] == stored
     assert Import.objects.get().state == "failed"
     monkeypatch.setattr(imports, "_mark", real)
-    monkeypatch.setattr(batches, "BATCH", 5_000)
+    monkeypatch.setattr(batches, "BATCH", 20_000)
     report = load(garden, path)
-    assert (report.stored, report.duplicates) == (40_000 - stored, stored)
+    assert (report.stored, report.duplicates) == (60_000 - stored, stored)
 
 
 def test_an_import_that_fails_leaves_no_reader_behind(garden, tmp_path, readers, monkeypatch):
     path = tmp_path / "many.jsonl"
-    path.write_text("".join(json.dumps({"prompt": f"Question {n}?"}) + "\n" for n in range(40_000)))
+    path.write_text("".join(json.dumps({"prompt": f"Question {n}?"}) + "\n" for n in range(60_000)))
 
     def broken(*args):
         raise RuntimeError("broken")
