@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+import zipfile
 
 import pytest
 from playwright.sync_api import expect
@@ -66,6 +67,26 @@ def test_admin_creates_and_changes_a_project_and_imports_into_it(stage, worker, 
         export.get_by_role("link", name="Download").click()
     rows = [json.loads(line) for line in download.value.path().read_text().splitlines()]
     assert len(rows) == 2
+
+    export.get_by_label("Format").select_option("trl")
+    export.get_by_label("At most so many records").fill("1")
+    expect(export.get_by_label("Record 1")).to_contain_text('"chosen"')
+    expect(export.get_by_label("Record 2")).to_have_count(0)
+    export.get_by_label("As a package").check()
+    with page.expect_download() as download:
+        export.get_by_role("link", name="Download the zip file").click()
+    assert download.value.suggested_filename == "kitchen-garden-rankings.zip"
+    with zipfile.ZipFile(download.value.path()) as package:
+        manifest = json.loads(package.read("manifest.json"))
+        assert {"README.md", "manifest.json"} < set(package.namelist())
+    assert (manifest["format"], manifest["records"], manifest["filters"]) == ("trl", 1, {"limit": 1})
+
+    export.get_by_label("Whose").select_option("of people here")
+    expect(export.get_by_text("There is nothing of this kind yet.")).to_be_visible()
+    export.get_by_label("Least agreement").fill("2")
+    expect(export.get_by_role("alert")).to_be_visible()
+    expect(export.get_by_text("must be from 0 to 1")).to_be_visible()
+    expect(export.get_by_role("link", name="Download")).to_have_count(0)
 
 
 def test_files_of_an_older_build_are_missing_and_not_a_page(stage):

@@ -1,11 +1,15 @@
 """Prompts, projects, corpora, imports, pages and health, over HTTP."""
 
 import json
+import re
 import uuid
+from pathlib import Path
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from labeling.formats.writing import WRITERS
 from labeling.models.answers import Answer
+from labeling.selectors import exports
 from tests.labeling.work import rank
 
 
@@ -77,6 +81,14 @@ def test_a_corpus_comes_as_text_or_as_a_file_and_is_kept_once(caller, project, e
     broken = caller(erin).upload("projects/garden/corpora", file=SimpleUploadedFile("x.txt", b"\xff\xfe\x00"))
     assert (broken.status_code, list(broken.json()["fields"])) == (400, ["file"])
     assert len(list((artifacts / "corpora").iterdir())) == 1
+
+
+def test_the_web_offers_each_kind_in_the_formats_that_carry_it():
+    source = (Path(__file__).parents[2] / "frontend/src/features/data/exportChoice.ts").read_text()
+    table = re.search(r"FORMATS = (\{.*?\}) as const", source, re.DOTALL)[1]
+    kinds = re.findall(r"(\w+): \[(.*?)\]", table, re.DOTALL)
+    offered = {kind: re.findall(r'"([\w-]+)"', formats) for kind, formats in kinds}
+    assert offered == {kind: [name for name, (_, kinds) in WRITERS.items() if kind in kinds] for kind in exports.KINDS}
 
 
 def test_import_and_export_over_the_api(caller, project, erin):

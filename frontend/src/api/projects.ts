@@ -81,27 +81,13 @@ export function useRemoveMember(slug: string) {
   });
 }
 
-export interface ExportChoice {
-  kind: string;
-  split: string;
-}
-
-function exportPath(slug: string, { kind, split }: ExportChoice): string {
-  const search = new URLSearchParams({ kind });
-  if (split !== "") search.set("split", split);
-  return `projects/${slug}/export?${search.toString()}`;
-}
-
-export function exportAddress(slug: string, choice: ExportChoice): string {
-  return `/api/v1/${exportPath(slug, choice)}`;
-}
-
 /** The first records; the rest of the stream is not asked for. */
-export function useExportPreview(slug: string, choice: ExportChoice, wanted: boolean) {
-  return useQuery({
-    queryKey: ["export", slug, choice.kind, choice.split],
-    queryFn: ({ signal }) => firstLines(exportPath(slug, choice), 3, signal),
+export function useExportPreview(path: string, wanted: boolean) {
+  return useQuery<string[], ApiError>({
+    queryKey: ["export", path],
+    queryFn: ({ signal }) => firstLines(path, 3, signal),
     enabled: wanted,
+    staleTime: 0,
   });
 }
 

@@ -11,7 +11,11 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
 
   useEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // The browser focuses the close button, which comes first; what the dialog is for comes before it.
+      dialog.querySelector<HTMLElement>("[data-first-focus]")?.focus();
+    }
     return () => dialog?.close();
   }, []);
 

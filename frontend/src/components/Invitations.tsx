@@ -90,7 +90,12 @@ function InviteDialog({ slug, onClose }: { slug: string; onClose: () => void }) 
           {invite.error && <ErrorNotice error={invite.error} />}
           <Field label={t.people.role} help={t.invitations.roleHelp[role]} error={fields["role"]}>
             {(control) => (
-              <select {...control} value={role} onChange={(event) => setRole(event.target.value as Role)}>
+              <select
+                {...control}
+                data-first-focus
+                value={role}
+                onChange={(event) => setRole(event.target.value as Role)}
+              >
                 {ROLES.map((each) => (
                   <option key={each} value={each}>
                     {t.roles[each]}
@@ -165,7 +170,7 @@ function TheLink(props: { link: string; mailed: boolean | null; email: string; o
           onClick={() => {
             input.current?.select();
             // The clipboard interface exists on secure origins only; the selection works everywhere.
-            void navigator.clipboard.writeText(link).then(() => setCopied(true));
+            if (window.isSecureContext) void navigator.clipboard.writeText(link).then(() => setCopied(true));
           }}
         >
           {copied ? t.common.copied : t.common.copy}

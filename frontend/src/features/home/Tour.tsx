@@ -24,7 +24,12 @@ export function Tour() {
             {t.tour.back}
           </button>
         )}
-        <button type="button" className="button primary" onClick={() => (last ? end() : setStep(step + 1))}>
+        <button
+          type="button"
+          data-first-focus
+          className="button primary"
+          onClick={() => (last ? end() : setStep(step + 1))}
+        >
           {last ? t.tour.done : t.tour.next}
         </button>
       </div>
