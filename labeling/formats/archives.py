@@ -1,7 +1,10 @@
 """What holds records: one file of any kind, a zip of files, or a folder that `datasets` saved."""
 
+import json
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -12,6 +15,8 @@ from labeling.formats.items import Unreadable
 MEMBERS = 10_000
 TEXT = (".txt", ".text", ".md")
 READ = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".xlsx", *TEXT)
+BINARY = (".parquet", ".arrow")  # of an archive, unpacked one at a time: they are read from their ends
+STATE = 1 << 20  # bytes of a saved data set's state
 ASIDE = ("dataset_info.json", "dataset_dict.json", "state.json", "dataset_infos.json", "manifest.json")
 
 
@@ -33,7 +38,7 @@ class Held:
 
 
 def held(path: Path, watch: list[IO[bytes]] | None = None) -> Held:
-    """Raises `Unreadable` for what holds no records. Nothing is unpacked to the disk."""
+    """Raises `Unreadable` for what holds no records. Nothing is unpacked to the disk but tables, to temporary files."""
     if path.is_dir():
         return Held(_folder(path))
     start = streams.magic(path)
@@ -99,15 +104,25 @@ def _check_member(path: Path, entry: zipfile.ZipInfo) -> None:
 def _members(archive: zipfile.ZipFile) -> Iterator[Found]:
     seen = False
     with archive:
-        for entry in sorted(archive.infolist(), key=lambda one: one.filename):
-            name = PurePosixPath(entry.filename)
-            if entry.is_dir() or name.name.startswith((".", "_")) or "__MACOSX" in name.parts or name.name in ASIDE:
+        entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
+        states = {name: archive.read(name) for name in entries if _is_state(name) and entries[name].file_size <= STATE}
+        aside = _aside(entries, states)
+        for filename in sorted(set(entries) - aside):
+            name = PurePosixPath(filename)
+            if name.name.startswith((".", "_")) or "__MACOSX" in name.parts or name.name in ASIDE:
                 continue
-            if name.suffix.lower() not in READ[:5] + TEXT:
-                continue
-            seen = True
-            with streams.member(archive, entry, name.name) as stream:
-                yield from _stream(stream, name.name, entry.filename).records
+            suffix = name.suffix.lower()
+            if suffix in BINARY:
+                seen = True
+                with tempfile.NamedTemporaryFile(suffix=suffix) as copy:
+                    shutil.copyfileobj(streams.unpacked(archive, entries[filename], name.name), copy, streams.BLOCK)
+                    copy.flush()
+                    read = tables.parquet if suffix == ".parquet" else tables.arrow
+                    yield from _placed(filename, read(Path(copy.name)))
+            elif suffix in READ[:5] + TEXT:
+                seen = True
+                with streams.member(archive, entries[filename], name.name) as stream:
+                    yield from _stream(stream, name.name, filename).records
     if not seen:
         raise Unreadable("the archive holds no file of records")
 
@@ -115,12 +130,50 @@ def _members(archive: zipfile.ZipFile) -> Iterator[Found]:
 def _folder(path: Path) -> Iterator[Found]:
     """Files of records below a folder, in the order of their names; links that lead out of it are not followed."""
     root = path.resolve()
-    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in READ and one.name not in ASIDE)
-    found = [one for one in found if one.is_file() and one.resolve().is_relative_to(root)]
+    below = [one for one in path.rglob("*") if one.is_file() and one.resolve().is_relative_to(root)]
+    names = {one.relative_to(path).as_posix(): one for one in below}
+    states = {name: names[name].read_bytes() for name in names if _is_state(name)}
+    aside = _aside(names, states)
+    found = sorted(
+        name for name, one in names.items()
+        if one.suffix.lower() in READ and one.name not in ASIDE and name not in aside
+    )  # fmt: skip
     if not found:
         raise Unreadable(f"{path.name} holds no file of records")
     if len(found) > MEMBERS:
         raise Unreadable(f"{path.name} holds more than {MEMBERS} files")
-    for one in found:
-        file = one.relative_to(path).as_posix()
-        yield from (Found(file, inner.line, inner.value) for inner in held(one).records)
+    for name in found:
+        yield from (Found(name, inner.line, inner.value) for inner in held(names[name]).records)
+
+
+def _is_state(name: str) -> bool:
+    return PurePosixPath(name).name == "state.json"
+
+
+def _aside(names: Collection[str], states: Mapping[str, bytes]) -> set[str]:
+    """Arrow files beside a data set that `datasets` saved and that are not its own: what it keeps of earlier work.
+
+    Raises `Unreadable` where one of its own is not there.
+    """
+    aside: set[str] = set()
+    for state, content in states.items():
+        folder = PurePosixPath(state).parent
+        listed = {(folder / name).as_posix() for name in _data_files(content)}
+        if not listed:
+            continue
+        if missing := listed - set(names):
+            raise Unreadable(f"{state} names {min(missing)!r:.80}, which is not there: the data set is not whole")
+        aside |= {
+            name for name in names
+            if PurePosixPath(name).parent == folder and name.endswith(".arrow") and name not in listed
+        }  # fmt: skip
+    return aside
+
+
+def _data_files(content: bytes) -> list[str]:
+    """The files that a saved data set's state names; none where it is another kind of file."""
+    try:
+        listed = json.loads(content)["_data_files"]
+        return [PurePosixPath(one["filename"]).name for one in listed]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return []

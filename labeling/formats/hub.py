@@ -19,7 +19,7 @@ def fetch(text: str, *, allowed: bool) -> Path:
     if named is None:
         raise Unreadable(f"{text} is not of the form hub:OWNER/NAME or hub:OWNER/NAME@REVISION")
     if not allowed:
-        raise Unreadable(f"{text} would be fetched over the network, which was not allowed")
+        raise Unreadable(f"{text} would be fetched over the network, which was not allowed: see --allow-hub")
     try:
         client = import_module("huggingface_hub")
     except ImportError:
@@ -27,8 +27,12 @@ def fetch(text: str, *, allowed: bool) -> Path:
     try:
         folder = client.snapshot_download(
             named[1], repo_type="dataset", revision=named[2],
-            allow_patterns=["*.parquet", "*.jsonl", "*.json", "*.jsonl.gz", "*.csv", "*.arrow"],
+            allow_patterns=["*.parquet", "*.jsonl", "*.json", "*.jsonl.gz", "*.csv", "*.tsv", "*.txt", "*.arrow"],
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{text} cannot be fetched: {error}") from None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Unreadable(
+            f"{text} cannot be fetched: {reason.rstrip('.'):.300}. Where there is no network, fetch it elsewhere with"
+            f" `hf download {named[1]} --repo-type dataset --local-dir FOLDER` and import the folder"
+        ) from None
     return Path(folder)

@@ -63,8 +63,13 @@ def decoded(raw: Any, name: str) -> io.BufferedReader:
 
 
 def member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> io.BufferedReader:
-    """A file within a zip, which is read where it is and never written anywhere."""
-    return decoded(_Limited(archive.open(entry), name, entry.compress_size), name)
+    """A text file within a zip, which is read where it is."""
+    return decoded(unpacked(archive, entry, name), name)
+
+
+def unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Any:
+    """Its bytes, up to what a file of its size may unpack to."""
+    return _Limited(archive.open(entry), name, entry.compress_size)
 
 
 def checked(path: Path) -> str:

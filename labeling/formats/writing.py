@@ -57,12 +57,16 @@ def trl_standard(kind: str, row: Row) -> Iterator[Row]:
 
 
 def hh(kind: str, row: Row) -> Iterator[Row]:
-    """Anthropic's HH: whole dialogues as one text; standard preferences with an implicit prompt for TRL."""
+    """Anthropic's HH: whole dialogues as one text; standard preferences with an implicit prompt for TRL.
+
+    A text that has a mark of its own would begin a turn that nobody took: it is left out.
+    """
     dialogue = _marked(row["prompt"])
     if kind == "rankings" and dialogue:
         for better, worse in pairs(row):
-            chosen, rejected = (f"{dialogue}\n\nAssistant: {one['text']}" for one in (better, worse))
-            yield {"chosen": chosen, "rejected": rejected}
+            if not (_has_mark(better["text"]) or _has_mark(worse["text"])):
+                chosen, rejected = (f"{dialogue}\n\nAssistant: {one['text']}" for one in (better, worse))
+                yield {"chosen": chosen, "rejected": rejected}
 
 
 def openai(kind: str, row: Row) -> Iterator[Row]:
@@ -206,10 +210,14 @@ def _text(messages: Messages) -> str:
 
 
 def _marked(messages: Messages) -> str:
-    """The dialogue with HH's marks; empty where it has other roles, which HH cannot say."""
-    if any(one["role"] not in ("user", "assistant") for one in messages):
+    """The dialogue with HH's marks; empty where it has other roles or marks in its texts, which HH cannot say."""
+    if any(one["role"] not in ("user", "assistant") or _has_mark(one["content"]) for one in messages):
         return ""
     return "".join(f"\n\n{'Human' if one['role'] == 'user' else 'Assistant'}: {one['content']}" for one in messages)
+
+
+def _has_mark(text: str) -> bool:
+    return "\n\nHuman:" in text or "\n\nAssistant:" in text
 
 
 def _model(response: Row) -> str:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -191,6 +191,14 @@ class _Parquet:
         if self._held:
             self._writer.write_table(self._pyarrow.Table.from_pylist(self._held, schema=self._schema))
             self._held = []
+
+
+def store(path: Path, kind: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Rows as one Parquet file."""
+    file = _Parquet(path, kind)
+    for row in rows:
+        file.add(row)
+    file.close()
 
 
 def _schema(pyarrow: Any, kind: str) -> Any:

@@ -12,7 +12,7 @@ from contracts.snapshots import content_hash
 from labeling.formats import reading, tables, writing
 from labeling.formats.items import DemonstrationItem, JudgmentItem, PromptItem, RankingItem, Turn
 from labeling.selectors import exports
-from labeling.services import preparing
+from labeling.services import exporting, preparing
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
 odd = st.sampled_from(
@@ -63,12 +63,20 @@ def judgments(**options):
 
 def back(tmp_path_factory, format, kind, row):
     """What our reader makes of what our writer wrote."""
-    path = tmp_path_factory.mktemp("trip") / ("a.csv" if format == "csv" else "a.jsonl")
+    ending = format if format in ("csv", "parquet") else "jsonl"
+    path = tmp_path_factory.mktemp("trip") / f"a.{ending}"
     rows = list(writing.WRITERS[format][0](kind, row))
+    if format == "parquet":
+        exporting.store(path, kind, rows)
+        return read(path)
     content = (
         b"".join(exports._csv(iter(rows))) if format == "csv" else b"".join(orjson.dumps(one) + b"\n" for one in rows)
     )
     path.write_bytes(content)
+    return read(path)
+
+
+def read(path):
     name, records = reading.read(path)
     records = list(records)
     assert not any(record.reason for record in records), (name, records)
@@ -82,7 +90,7 @@ def plain(turns: tuple[Turn, ...]):
 calm = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.mark.parametrize("format", ["trl", "trl-implicit", "openai", "alpaca", "csv"])
+@pytest.mark.parametrize("format", ["trl", "trl-implicit", "openai", "alpaca", "csv", "parquet"])
 @calm
 @given(data=st.data())
 def test_demonstrations_come_back_the_same(format, data, tmp_path_factory):
@@ -107,7 +115,76 @@ def test_ranked_lists_come_back_the_same(format, row, tmp_path_factory):
     assert item.orders[0].annotator == "alice"
 
 
-@pytest.mark.parametrize("format", ["trl", "trl-implicit", "openai"])
+@calm
+@given(row=demonstrations())
+def test_our_own_demonstrations_come_back_whole(row, tmp_path_factory):
+    row = {**row, "prompt_id": "p", "split": "heldout"}
+    (item,) = back(tmp_path_factory, "rankloop", "demonstrations", row)
+    assert (plain(item.messages), plain(item.reply)) == (row["prompt"], row["reply"])
+    assert (item.annotator, item.split) == ("alice", "heldout")
+
+
+@calm
+@given(row=rankings(), sampling=st.dictionaries(texts, st.integers(0, 9), max_size=2))
+def test_our_own_rankings_come_back_whole(row, sampling, tmp_path_factory):
+    row = {**row, "prompt_id": "p", "group": "g", "split": "heldout", "sampling": sampling}
+    (item,) = back(tmp_path_factory, "rankloop", "rankings", row)
+    assert (plain(item.messages), item.split, item.sampling) == (row["prompt"], "heldout", sampling)
+    assert [(one.text, one.source) for one in item.responses] == [(one["text"], "m") for one in row["responses"]]
+    (order,) = item.orders
+    assert order.annotator == "alice"
+    assert [(rank, mark) for rank, mark in zip(order.ranks, order.unacceptable, strict=True)] == [
+        (one["rank"], one["unacceptable"]) for one in row["responses"]
+    ]
+
+
+@calm
+@given(text=said, reply=said, other=said, good=st.booleans())
+def test_texts_alone_come_back_where_the_prompt_is_one_turn(text, reply, other, good, tmp_path_factory):
+    prompt = [turn("user", text)]
+    (item,) = back(
+        tmp_path_factory, "trl-standard", "demonstrations", {"prompt": prompt, "reply": [turn("assistant", reply)]}
+    )
+    assert (plain(item.messages), item.reply[0].content) == (prompt, reply)
+    (item,) = back(tmp_path_factory, "trl-standard", "judgments", {"prompt": prompt, "text": reply, "good": good})
+    assert (plain(item.messages), item.response.text, item.good) == (prompt, reply, good)
+    if reply != other:
+        responses = [{"text": one, "rank": rank} for rank, one in enumerate((reply, other), start=1)]
+        (item,) = back(tmp_path_factory, "trl-standard", "rankings", {"prompt": prompt, "responses": responses})
+        assert (plain(item.messages), [one.text for one in item.responses]) == (prompt, [reply, other])
+
+
+@calm
+@given(row=rankings(most=2, ties=False, system=False))
+def test_hh_gives_a_dialogue_back_the_same_or_leaves_it_out(row, tmp_path_factory):
+    marked = any("\n\nHuman:" in one for one in [*(turn["content"] for turn in row["prompt"]),
+                                                *(one["text"] for one in row["responses"])])  # fmt: skip
+    assert len(list(writing.hh("rankings", row))) == (not marked)
+    if not marked:
+        (item,) = back(tmp_path_factory, "hh", "rankings", row)
+        assert plain(item.messages) == row["prompt"]
+        assert [one.text for one in item.responses] == [one["text"] for one in row["responses"]]
+
+
+def test_a_conversation_that_a_format_cannot_say_is_left_out():
+    system = [turn("system", "Be brief."), turn("user", "Hi")]
+    responses = [{"text": one, "rank": rank, "source": "outside:m"} for rank, one in enumerate("ab", start=1)]
+    assert list(writing.hh("rankings", {"prompt": system, "responses": responses})) == []
+    two_replies = {"prompt": [turn("user", "Hi")], "reply": [turn("assistant", "a"), turn("assistant", "b")]}
+    assert list(writing.alpaca("demonstrations", two_replies)) == []
+    twice = {"prompt": [turn("user", "Hi"), turn("user", "You?")], "reply": [turn("assistant", "a")]}
+    assert list(writing.alpaca("demonstrations", twice)) == []
+
+
+@calm
+@given(row=demonstrations())
+def test_a_tree_gives_a_demonstrations_prompts_back_and_not_its_reply(row, tmp_path_factory):
+    items = back(tmp_path_factory, "oasst", "demonstrations", row)
+    assert {type(item) for item in items} == {PromptItem}
+    assert plain(items[-1].messages) == row["prompt"]
+
+
+@pytest.mark.parametrize("format", ["trl", "trl-implicit", "openai", "parquet"])
 @calm
 @given(row=rankings(most=2, ties=False))
 def test_pairs_come_back_the_same(format, row, tmp_path_factory):
@@ -127,7 +204,7 @@ def test_trees_keep_texts_ranks_and_the_conversation(row, tmp_path_factory):
     assert list(found[-1].orders[0].ranks) == [one["rank"] for one in row["responses"]]
 
 
-@pytest.mark.parametrize("format", ["trl", "csv"])
+@pytest.mark.parametrize("format", ["trl", "trl-implicit", "csv", "parquet"])
 @calm
 @given(row=judgments())
 def test_judgments_come_back_the_same(format, row, tmp_path_factory):

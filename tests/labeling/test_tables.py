@@ -164,6 +164,59 @@ def test_the_hub_is_asked_only_where_that_is_allowed():
         hub.fetch("hub:../../etc", allowed=True)
 
 
+def test_a_hub_without_network_is_named_with_a_way_out(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(Unreadable, match=r"cannot be fetched: .+`hf download owner/name --repo-type dataset"):
+        hub.fetch("hub:owner/name@no-such-revision", allowed=True)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A set and a dictionary of sets that `datasets` itself saved, and what it keeps beside them of earlier work."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    rows = datasets.Dataset.from_list(ROWS)
+    rows.save_to_disk(str(tmp_path / "one"), num_shards=2)
+    datasets.load_from_disk(str(tmp_path / "one")).map(lambda _: {"response": "changed"})
+    datasets.DatasetDict(train=rows.select([0]), test=rows.select([1])).save_to_disk(str(tmp_path / "both"))
+    assert list((tmp_path / "one").glob("cache-*.arrow"))
+    return tmp_path
+
+
+def in_zip(folder):
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for one in sorted(folder.rglob("*")):
+            archive.write(one, one.relative_to(folder.parent).as_posix())
+    return path
+
+
+@pytest.mark.parametrize("name", ["one", "both"])
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_what_datasets_saved_reads_as_its_rows(saved, name, packed):
+    format, found = items(in_zip(saved / name) if packed else saved / name)
+    assert format == "dolly"
+    assert sorted(item.reply[0].content for item in found) == sorted(row["response"] for row in ROWS)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_a_saved_set_that_lacks_a_file_is_not_read_by_half(saved, packed):
+    (saved / "one" / "data-00001-of-00002.arrow").unlink()
+    with pytest.raises(Unreadable, match=r"names '.*data-00001-of-00002.arrow', which"):
+        items(in_zip(saved / "one") if packed else saved / "one")
+
+
+def test_a_table_in_a_zip_is_read_as_by_itself(tmp_path):
+    write_parquet(tmp_path / "a.parquet")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.parquet", "deep/a.parquet")
+    assert items(tmp_path / "a.zip") == items(tmp_path / "a.parquet")
+
+
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     from labeling.formats import tables
 
