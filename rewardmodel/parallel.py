@@ -25,26 +25,24 @@ def size() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def refuse_shards(*, fsdp: bool = False) -> None:
-    """Raise where a launcher was told to cut models into shards in a way that this run does not."""
-    plain = "FSDP or plain" if fsdp else "plain"
+def refuse_shards() -> None:
+    """Raise where a launcher was told to cut models into shards, which not every run does."""
     for name, variable in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
-        if fsdp and name == "FSDP":
-            continue
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             raise RewardModelError(
-                f"found a launch with {name}, expected {plain} data parallelism (accelerate launch --multi_gpu); "
+                f"found a launch with {name}, expected plain data parallelism (accelerate launch --multi_gpu); "
                 "leave it out, and set lora_rank where memory is short"
             )
 
 
 @contextlib.contextmanager
-def group(*, fsdp: bool = False) -> Iterator[None]:
+def group(*, shards: bool = False) -> Iterator[None]:
     """Join the other processes, where a launcher started several, and leave them at the end.
 
-    Raises where the launcher shards models and the run does not; `fsdp` says that it does with FSDP.
+    Raises where the launcher shards models and the run does not; `shards` says that it does.
     """
-    refuse_shards(fsdp=fsdp)
+    if not shards:
+        refuse_shards()
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
         yield
         return

@@ -25,7 +25,7 @@ from contracts.records import PromptRecord
 from contracts.run_dir import Cancelled, RunDir, RunSpec
 from rewardmodel import chat, parallel
 from rewardmodel.model import context_of
-from training.algorithms import ppo_math, ppo_shards, states
+from training.algorithms import ppo_deepspeed, ppo_math, ppo_shards, states
 from training.algorithms.ppo_experience import Clock, collect, in_step, micro_batches
 from training.algorithms.ppo_memory import within_memory
 from training.algorithms.ppo_state import (
@@ -59,7 +59,8 @@ def run(run_dir: RunDir, config: PpoConfig, spec: RunSpec) -> None:
 
     Several processes share each iteration's prompts and each minibatch's; their steps are those of one.
     """
-    with parallel.group(fsdp=True):
+    with parallel.group(shards=True):
+        ppo_deepspeed.check(config, parallel.size())
         train(run_dir if parallel.rank() == 0 else states.Follower(run_dir.path), config, spec)
 
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+ADAM_EPSILON = 1e-5  # arXiv 2403.17031, detail 18
+
 
 class ClippedLoss(NamedTuple):
     """`loss` carries the gradient; `clipped` is the share of actions whose clip is at work."""

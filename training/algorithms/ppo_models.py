@@ -84,9 +84,10 @@ class Models:
             self.critic.to(self.device).eval()
         if self.reward_model is not None:
             self.reward_model.bf16 = config.bf16
-        self.sharded = ppo_shards.wanted()
+        cut = ppo_shards.wanted()
+        self.sharded = cut is not ppo_shards.Cut.NOTHING
         if self.sharded:
-            self._shard()
+            self._shard(cut)
         self.learning = self._learning()
         if config.gradient_checkpointing:
             for trunk in self._trunks():
@@ -146,16 +147,16 @@ class Models:
         policy.save_policy(merged, self.tokenizer, folder)
         self.adapters.save(folder / "adapter")
 
-    def _shard(self) -> None:
+    def _shard(self, cut: ppo_shards.Cut) -> None:
         if self.adapters is not None:
             raise policy.PolicyError(
                 "found a launch with FSDP and lora_rank, expected one of them: adapters share one base, which fits "
                 "where shards would be needed; launch with --multi_gpu alone"
             )
         scorers = [] if self.reward_model is None else [self.reward_model, *self.reward_model.members]
-        trunks = [*self._trunks(), self.reference.base_model, *(one.trunk for one in scorers)]
-        ppo_shards.shard(trunks, self.device)
-        log.info("%d of %d weights are held by this process", *ppo_shards.held(trunks))
+        frozen = [self.reference.base_model, *(one.trunk for one in scorers)]
+        ppo_shards.shard(self._trunks() + (frozen if cut is ppo_shards.Cut.EVERYTHING else []), self.device, cut)
+        log.info("%d of %d weights are held by this process", *ppo_shards.held(self._trunks() + frozen))
 
     def _trunks(self) -> list[Any]:
         own = [self.critic.trunk] if self.critic is not None and self.critic.trunk is not None else []

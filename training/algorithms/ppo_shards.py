@@ -1,4 +1,5 @@
-"""Models in shards, for launches with FSDP: a process holds a part of each layer, which comes together while it works.
+"""Models in shards, for launches with FSDP or a DeepSpeed config: a process holds a part of each layer, which comes
+together while it works.
 
 Embeddings and heads stay whole everywhere, so that tied ones stay tied. Every pass is then a collective: all processes
 run the same number of passes of the same layout, and decoding, which ends at different steps, has the policy whole.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Any
 
 import torch
@@ -20,22 +22,36 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from rewardmodel import parallel, prefix
+from training.algorithms import ppo_deepspeed
 
 
-def wanted() -> bool:
-    """Whether the launcher was told to shard; alone a process keeps its models whole."""
-    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1") and parallel.size() > 1
+class Cut(Enum):
+    """What a process holds a part of."""
+
+    NOTHING = "nothing"
+    LEARNED = "learned"  # of trunks that learn, whose weights come together for a whole pass: ZeRO stages 1 and 2
+    EVERYTHING = "everything"  # of all trunks, whose layers come together one by one: FSDP, and ZeRO stage 3
 
 
-def shard(trunks: Iterable[Any], device: torch.device) -> None:
+def wanted() -> Cut:
+    """What the launcher was told to cut; alone a process keeps its models whole."""
+    if parallel.size() == 1:
+        return Cut.NOTHING
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1"):
+        return Cut.EVERYTHING
+    stage = ppo_deepspeed.stage(ppo_deepspeed.asked())
+    return Cut.EVERYTHING if stage == 3 else Cut.LEARNED if stage else Cut.NOTHING
+
+
+def shard(trunks: Iterable[Any], device: torch.device, cut: Cut) -> None:
     """Cut each trunk, layer by layer, over all processes. Gradients are summed over them."""
     mesh = init_device_mesh(device.type, (parallel.size(),))
     for trunk in trunks:
         prefix.settle_layout(trunk)
         whole = {trunk.get_input_embeddings().weight}
         for layer in [module for module in trunk.modules() if isinstance(module, GradientCheckpointingLayer)]:
-            fully_shard(layer, mesh=mesh)
-        fully_shard(trunk, mesh=mesh, ignored_params=whole)
+            fully_shard(layer, mesh=mesh, reshard_after_forward=cut is Cut.EVERYTHING)
+        fully_shard(trunk, mesh=mesh, ignored_params=whole, reshard_after_forward=cut is Cut.EVERYTHING)
         for module in _cut(trunk):
             module.set_force_sum_reduction_for_comms(True)
             module.set_gradient_divide_factor(1.0)
@@ -53,7 +69,7 @@ def together(trunk: Any) -> Iterator[None]:
     finally:
         for module in modules:
             module.reshard()
-            module.set_reshard_after_forward(True)
+            module.set_reshard_after_forward(wanted() is Cut.EVERYTHING)
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -22,8 +22,6 @@ from training.algorithms import policy, ppo_math, ppo_shards, states
 from training.algorithms.ppo_models import Models
 from training.algorithms.ppo_rewards import Rewards
 
-ADAM_EPSILON = 1e-5  # arXiv 2403.17031, detail 18
-
 
 class PpoError(ValueError):
     """The inputs do not fit together."""
@@ -89,7 +87,7 @@ class Learner:
             name: torch.optim.AdamW(
                 [{"params": part} for part in ppo_shards.parts(weights.values())],
                 lr=self.rates[name],
-                eps=ADAM_EPSILON,
+                eps=ppo_math.ADAM_EPSILON,
                 weight_decay=0.0,
                 fused=True,
             )

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from rewardmodel.errors import RewardModelError
 from tests.training.algorithms.ppo_case import Case
 from tests.training.algorithms.test_ppo import timeless
 from training.algorithms import policy, ppo
@@ -81,7 +80,11 @@ def test_two_processes_with_half_of_each_layer_take_up_the_run_of_one_and_end_as
     assert_same_update(case, run_dir, alone)
 
 
-def test_deepspeed_is_refused_by_name(case, monkeypatch):
+def test_a_deepspeed_config_of_stage_2_cuts_what_learns_and_gives_the_update_of_one(case, alone, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    with pytest.raises(RewardModelError, match="launch with DeepSpeed"):
-        ppo.run(*case.start("deepspeed"))
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
+    run_dir, _, _ = case.start("zero", **OPTIONS)
+    log = launched(run_dir)
+    held, total = map(int, re.search(r"(\d+) of (\d+) weights are held by this process", log).groups())
+    assert 0.7 * total < held < 0.85 * total  # half of two trunks of four
+    assert_same_update(case, run_dir, alone)
