@@ -69,7 +69,7 @@ def _intervals(axes: Any, rows: Rows, noises: list[int], kinds: list[tuple[str, 
     axes.grid(alpha=0.25, axis="y")
 
 
-PLOTS: dict[str, Callable[[Rows], Figure]] = {"equal_quality": equal_quality, "truth": truth}
+PLOTS: dict[str, Callable[[Rows], Figure]] = {"reward_equal_quality": equal_quality, "reward_truth": truth}
 
 
 def main(name: str, source: str, target: str) -> None:
