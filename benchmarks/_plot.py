@@ -69,7 +69,27 @@ def _intervals(axes: Any, rows: Rows, noises: list[int], kinds: list[tuple[str, 
     axes.grid(alpha=0.25, axis="y")
 
 
-PLOTS: dict[str, Callable[[Rows], Figure]] = {"reward_equal_quality": equal_quality, "reward_truth": truth}
+def ppo_quality(rows: Rows) -> Figure:
+    """Gold reward of held-out answers by update: the mean over seeds, thick, and each seed, thin."""
+    names = {"ours": "Rankloop", "trl": "TRL 1.12 PPOTrainer"}
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for side, color in COLORS.items():
+        curves = np.array([row["gold"] for row in rows if row.get("side") == side])
+        axes.plot(curves.T, color=color, alpha=0.3, linewidth=0.9)
+        axes.plot(curves.mean(0), color=color, linewidth=2.2, label=names[side])
+    axes.set_xlabel("updates")
+    axes.set_ylabel("gold reward, held-out prompts")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=9, loc="lower right")
+    return figure
+
+
+PLOTS: dict[str, Callable[[Rows], Figure]] = {
+    "reward_equal_quality": equal_quality,
+    "reward_truth": truth,
+    "ppo_quality": ppo_quality,
+}
 
 
 def main(name: str, source: str, target: str) -> None:

@@ -5,7 +5,8 @@ small world's do; "full" never stops, so that every row is as long as any and on
 side runs in turn, `ROUNDS` times in one process; seconds are the best round's. `generate` gets left-padded prompts in
 order of length, K sequences for each, and what it does fastest here: its cache as it is or static. Where there is a
 GPU, one line more compares an architecture of 0.5 billion random weights in bf16, and says what the step costs beside
-the time that its weights and cache take to be read. BATCHES="64 320", ROUNDS=3, PROMPTS=120 and THREADS change it.
+the time that its weights and cache take to be read. BATCHES="64 320", KINDS="ends full", ROUNDS=3,
+PROMPTS=120 and THREADS change it.
 """
 
 import json
@@ -44,7 +45,7 @@ def main() -> None:
     batches = [int(word) for word in os.environ.get("BATCHES", "64 320").split()]
     rounds = int(os.environ.get("ROUNDS", "3"))
     prompts = prompt_ids(int(os.environ.get("PROMPTS", "120")))
-    for kind in ("ends", "full"):
+    for kind in os.environ.get("KINDS", "ends full").split():
         model = build(SIZES, stops=kind == "ends")
         for batch in batches:
             print(json.dumps({"kind": kind, "threads": threads, **compare(model, prompts, batch, rounds)}), flush=True)

@@ -17,7 +17,7 @@ from rewardmodel.model import RewardModel
 from tests.training.algorithms.ppo_case import Case
 from tests.training.algorithms.test_ppo import gathered, never, timeless
 from training.algorithms import __main__ as entry
-from training.algorithms import ppo, states
+from training.algorithms import decoding, ppo, states
 from training.algorithms.ppo_memory import within_memory
 from training.algorithms.ppo_state import Diverged, Learner
 
@@ -134,8 +134,13 @@ def test_a_full_disk_is_named_and_the_last_state_stays_whole(case):
     assert not run_dir.output.exists()
 
 
-def test_a_cancelled_run_stops_within_a_micro_batch(case):
-    run_dir, config, spec = case.start("cancel", updates=3, micro_batch_tokens=64)
+@pytest.mark.parametrize(
+    ("owner", "name", "most"),
+    # While learning, while measuring, and while decoding, where a check comes whenever some response ends.
+    [(ppo.ppo_math, "policy_loss", 0), (Learner, "forward", 0), (decoding, "draw", 5)],
+)
+def test_a_cancelled_run_stops_within_a_micro_batch(case, owner, name, most):
+    run_dir, config, spec = case.start(f"cancel-{name}", updates=3, micro_batch_tokens=64)
 
     class Asked(RunDir):
         asked = False
@@ -145,7 +150,7 @@ def test_a_cancelled_run_stops_within_a_micro_batch(case):
             return self.asked
 
     asked = Asked(run_dir.path)
-    original = ppo.ppo_math.policy_loss
+    original = getattr(owner, name)
 
     def count(*arguments, **options):
         asked.passes_after += asked.asked
@@ -153,11 +158,11 @@ def test_a_cancelled_run_stops_within_a_micro_batch(case):
         return original(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ppo.ppo_math, "policy_loss", count)
+        patch.setattr(owner, name, count)
         with pytest.raises(Cancelled):
             ppo.run(asked, config, spec)
-    assert asked.passes_after == 0
-    assert states.load(run_dir)["experience"] is not None
+    assert asked.passes_after <= most
+    assert (states.load(run_dir)["experience"] is not None) == (name == "policy_loss")
 
 
 def test_bfloat16_gives_finite_numbers_near_those_of_fp32(case):
