@@ -1,9 +1,10 @@
-"""How fast the pages are, in headless Chromium: first paint, bytes of the first load, and frames while dragging.
+"""How fast the pages are, in headless Chromium: first paint, bytes of the first load, the next task, frames dragging.
 
     python -m tests.browser.measures     one JSON line, on a server of its own
 
 Dragging is measured where it is hardest: nine responses of 2,000 words each. A frame's time is from one animation
 frame to the next while the mouse moves; the input delay is what the browser's event timing says of each move.
+The next task's time is from pressing Enter to the frame that shows it, its answer stored in between.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import FLAGS, PASSWORD, Stage, executable, running
 
-RESPONSES, WORDS = 9, 2_000
+RESPONSES, WORDS, TASKS = 9, 2_000, 12
 WATCH = """() => {
     window.frames_seen = []; window.delays = [];
     let last = performance.now();
@@ -29,13 +30,29 @@ WATCH = """() => {
     }).observe({ type: "event", durationThreshold: 16, buffered: false });
 }"""
 
+SWITCH = """() => {
+    window.switches = [];
+    const question = () => document.querySelector(".turn-user .prose")?.textContent;
+    addEventListener("keydown", (event) => {
+        if (event.key !== "Enter") return;
+        const pressed = performance.now(), before = question();
+        const look = () => {
+            const now = question();
+            if (now === undefined || now === before) requestAnimationFrame(look);
+            else requestAnimationFrame(() => window.switches.push(performance.now() - pressed));
+        };
+        look();
+    }, { capture: true });
+}"""
+
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as var, running(Path(var)) as stage, sync_playwright() as playwright:
         slug = stage.project("long", questions=["What is best?"], texts="long", k=RESPONSES)
         chromium = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         page = chromium.new_page(base_url=stage.address, viewport={"width": 1440, "height": 900})
-        sys.stdout.write(json.dumps({**first_load(page, stage), **dragging(page, slug)}) + "\n")
+        found = {**first_load(page, stage), **switching(page, stage), **dragging(page, slug)}
+        sys.stdout.write(json.dumps(found) + "\n")
         chromium.close()
     return 0
 
@@ -54,6 +71,28 @@ def first_load(page: Page, stage: Stage) -> dict[str, Any]:
     page.get_by_role("heading", name="Good to see you").wait_for()
     page.wait_for_load_state("networkidle")
     return {"first_contentful_paint_ms": round(paint), "script_kb_compressed": round(sum(sizes) / 1000)}
+
+
+def switching(page: Page, stage: Stage) -> dict[str, Any]:
+    """From one task to the next, each fetched ahead; its four responses hold a formula, a table and code."""
+    slug = stage.project("stream", questions=[f"How much compost for bed {n}?" for n in range(TASKS)], texts="rich")
+    with page.expect_response(is_ahead):
+        page.goto(f"/p/{slug}/work?kind=ranking")
+    page.get_by_text("0 of 4 decided").wait_for()
+    page.evaluate(SWITCH)
+    for turn in range(1, TASKS):
+        with page.expect_response(is_ahead):
+            for key in "19293949":
+                page.keyboard.press(key)
+            page.wait_for_timeout(1_000)
+            page.keyboard.press("Enter")
+        page.wait_for_function("n => window.switches.length === n", arg=turn)
+    times = sorted(page.evaluate("window.switches"))
+    return {"next_task_ms_p50": round(times[len(times) // 2], 1), "next_task_ms_most": round(times[-1], 1)}
+
+
+def is_ahead(response: Any) -> bool:
+    return response.url.endswith("/next") and "ahead" in (response.request.post_data or "")
 
 
 def transferred(response: Any) -> int:

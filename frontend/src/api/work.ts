@@ -1,4 +1,4 @@
-/** Getting a task, holding it, and handing its answer in. */
+/** Holding a task, and handing its answer in. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type ApiError, asApiError, request } from "./client";
@@ -14,24 +14,6 @@ export function useProgress(slug: string) {
     queryKey: progressKey(slug),
     queryFn: ({ signal }) => request<Progress>("GET", `projects/${slug}/progress`, { signal }),
     staleTime: 10_000,
-  });
-}
-
-/**
- * The lease this person holds in a project, or null when nothing waits.
- *
- * Asking again is harmless: the server hands the same live lease back. It is never asked for again on
- * its own, because a refreshed payload must not replace what somebody is working on.
- */
-export function useNextTask(slug: string, kinds: TaskKind[]) {
-  return useQuery({
-    queryKey: ["next", slug, kinds.join(",")],
-    queryFn: ({ signal }) =>
-      request<Lease | null>("POST", `projects/${slug}/next`, { body: kinds.length ? { kinds } : {}, signal }),
-    staleTime: Infinity,
-    gcTime: 0,
-    refetchOnWindowFocus: false,
-    refetchOnReconnect: false,
   });
 }
 

@@ -8,6 +8,7 @@ import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { t } from "../../texts";
 import { Settings, type Sampling, STANDARD, samplingOf } from "./Settings";
 import { Side } from "./Side";
+import { whole } from "./tokens";
 
 export function PlaygroundPage() {
   const { slug = "" } = useParams();
@@ -170,8 +171,4 @@ function Chats({ slug, models, first, second, onChoose }: ChatsProps) {
       </form>
     </>
   );
-}
-
-function whole(system: string, messages: Message[]): Message[] {
-  return system.trim() === "" ? messages : [{ role: "system", content: system.trim() }, ...messages];
 }

@@ -6,6 +6,7 @@ import { Conversation } from "../../components/Conversation";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { spelledOut } from "../../components/invisible";
 import { t } from "../../texts";
+import { whole } from "./tokens";
 
 export function Side(props: {
   slug: string;
@@ -17,7 +18,7 @@ export function Side(props: {
   written: Written;
   onChoose: (id: string) => void;
 }) {
-  const { slug, label, models, chosen, turns, written, onChoose } = props;
+  const { slug, label, models, chosen, turns, system, written, onChoose } = props;
   const busy = ["queued", "loading", "running"].includes(written.status);
   const text = written.tokens.map((token) => token.text).join("");
   return (
@@ -36,7 +37,7 @@ export function Side(props: {
         {turns.length > 0 && !busy && (
           <Link
             to={`/p/${slug}/tokens?model=${chosen}`}
-            state={{ messages: turns.map(({ role, content }) => ({ role, content })) }}
+            state={{ messages: whole(system, turns).map(({ role, content }) => ({ role, content })) }}
           >
             {t.playground.asTokens}
           </Link>

@@ -6,10 +6,9 @@ import { useCheckpoints } from "../../api/checkpoints";
 import { inspect } from "../../api/playground";
 import type { Alternative, Inspection, Message, Piece } from "../../api/types";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
-import { percent } from "../../components/format";
 import { t } from "../../texts";
 import { MessagesForm } from "./MessagesForm";
-import { counts, shownText, surprise } from "./tokens";
+import { chance, counts, shownText, surprise } from "./tokens";
 
 const START: Message[] = [{ role: "user", content: "" }];
 
@@ -142,7 +141,7 @@ function Chances({ chances }: { chances: Alternative[] }) {
           <span className="chance" aria-hidden="true">
             <span style={{ width: percentWidth(each.probability) }} />
           </span>
-          <span className="num">{percent(each.probability)}</span>
+          <span className="num">{chance(each.probability)}</span>
           <span className="code muted">{each.id}</span>
         </li>
       ))}
@@ -156,5 +155,5 @@ function percentWidth(share: number): string {
 
 function titleOf(piece: Piece): string {
   if (piece.logprob === null) return t.tokens.first(piece.id);
-  return t.tokens.about(piece.id, percent(Math.exp(piece.logprob)), piece.rank ?? 0, surprise(piece.logprob));
+  return t.tokens.about(piece.id, chance(Math.exp(piece.logprob)), piece.rank ?? 0, surprise(piece.logprob));
 }

@@ -1,6 +1,7 @@
+// @vitest-environment happy-dom
 import { expect, test } from "vitest";
 import type { Piece } from "../../api/types";
-import { counts, shownText, surprise } from "./tokens";
+import { chance, counts, shownText, surprise, whole } from "./tokens";
 
 test("white space and what hides can be seen", () => {
   expect(shownText(" a\tb\n")).toBe("·a⇥b⏎");
@@ -21,6 +22,18 @@ test("the template's tokens are counted apart", () => {
     content: 1,
     template: 2,
   });
+});
+
+test("a small chance is not none", () => {
+  expect(chance(0.5)).toBe("50.0%");
+  expect(chance(0.00001)).toBe("< 0.1%");
+  expect(chance(0)).toBe("0.0%");
+});
+
+test("the system message comes first, where there is one", () => {
+  const turn = { role: "user", content: "Hello" } as const;
+  expect(whole(" ", [turn])).toEqual([turn]);
+  expect(whole("Be kind. ", [turn])).toEqual([{ role: "system", content: "Be kind." }, turn]);
 });
 
 test("surprise is in bits", () => {
