@@ -14,6 +14,7 @@ from labeling.api import (
     people,
     projects,
     review,
+    rollouts,
     system,
     trail,
 )
@@ -48,6 +49,8 @@ urlpatterns = [
     path("projects/<slug:slug>/agreement", measurements.Agreement.as_view()),
     path("projects/<slug:slug>/agreement/labelers", measurements.Labelers.as_view()),
     path("projects/<slug:slug>/agreement/items", measurements.Items.as_view()),
+    path("projects/<slug:slug>/rollouts", rollouts.Rollouts.as_view()),
+    path("projects/<slug:slug>/policies", rollouts.Policies.as_view()),
     path("rollout-sets/<uuid:set_id>/merged", measurements.Merged.as_view()),
     path("projects/<slug:slug>/statistics", measurements.Statistics.as_view()),
     path("projects/<slug:slug>/measurements", measurements.Measurements.as_view()),

@@ -83,6 +83,15 @@ class Source(models.Model):
         constraints = [models.UniqueConstraint(fields=["project", "kind", "reference"], name="source_once_per_project")]
 
 
+def _browsed(name: str, condition: Q, *order: Any) -> list[models.Index]:
+    """For one order of the rollout browser: of all policies, and of one."""
+    rest = (*order, F("id").desc())
+    return [
+        models.Index(F("project"), *rest, condition=condition, name=f"rollouts_{name}"),
+        models.Index(F("project"), F("source"), *rest, condition=condition, name=f"rollouts_{name}_of_one"),
+    ]
+
+
 class RolloutSet(models.Model):
     """The responses to one prompt that are shown together."""
 
@@ -94,12 +103,24 @@ class RolloutSet(models.Model):
     sampling = models.JSONField(default=dict)  # temperature, token limit and the like
     created_at = models.DateTimeField()
     anchored_at = models.DateTimeField(null=True)  # since when it is ranked again beside new ones; null: it is not
+    # What the rollout browser orders by, of sets that a run of ours made.
+    source = models.ForeignKey(
+        Source, models.PROTECT, null=True, related_name="+", db_index=False
+    )  # who wrote all its responses; null: several did, or no run of ours made it
+    best_score = models.FloatField(null=True)  # null: nothing scored it
+    worst_score = models.FloatField(null=True)
+    # Share of the pairs that people decided which the scores put the other way, as last measured.
+    disagreement = models.FloatField(null=True)  # null: nothing scored it, or nobody decided a pair of it
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "content_hash"], name="rollout_set_once_per_origin"),
         ]
         indexes = [
+            *_browsed("newest", Q(run_id__isnull=False)),
+            *_browsed("best", Q(best_score__isnull=False), F("best_score").desc()),
+            *_browsed("worst", Q(worst_score__isnull=False), F("worst_score")),
+            *_browsed("disagreement", Q(disagreement__isnull=False), F("disagreement").desc()),
             models.Index(fields=["run_id", "id"], condition=Q(run_id__isnull=False), name="rollout_set_by_run"),
             models.Index(fields=["project"], condition=Q(anchored_at__isnull=False), name="rollout_set_anchored"),
         ]

@@ -53,6 +53,22 @@ def of_item(rankings: Sequence[Mapping[T, int]]) -> ItemAgreement:
     )
 
 
+def against_scores(rankings: Sequence[Mapping[T, int]], scores: Mapping[T, float]) -> float | None:
+    """Share of the pairs that people decided which the scores put the other way; equal scores are half wrong.
+
+    None: nobody decided a pair of scored responses.
+    """
+    wrong, decided = 0.0, 0
+    for ranking in rankings:
+        for one, other in combinations([each for each in ranking if each in scores], 2):
+            if ranking[one] == ranking[other]:
+                continue
+            better, worse = (one, other) if ranking[one] < ranking[other] else (other, one)
+            decided += 1
+            wrong += 0.5 if scores[better] == scores[worse] else float(scores[better] < scores[worse])
+    return wrong / decided if decided else None
+
+
 def place(rank: int | None, *, unacceptable: bool) -> int | None:
     """Where a response stands in its ranking; None where the labeler said nothing of it."""
     if unacceptable:

@@ -1,7 +1,7 @@
 """The independent rankings of a project's items: newest revisions, in chunks of items, two queries a chunk."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -62,6 +62,25 @@ def rankings(answers: QuerySet[Answer], *, rollout_sets: Sequence[int]) -> Itera
     """(rollout set, its rankings in the order they came in), for sets in the order given."""
     for start in range(0, len(rollout_sets), CHUNK):
         yield from _chunk(answers, rollout_sets[start : start + CHUNK])
+
+
+def of_responses(responses: Iterable[int]) -> dict[int, list[dict[int, int]]]:
+    """The independent rankings of a few rollout sets, found by the index of their responses: rollout set -> places."""
+    rows = RankedResponse.objects.filter(
+        response__in=list(responses), answer__purpose=Purpose.ORDINARY, answer__replaced_by=None, answer__erased_at=None
+    ).exclude(answer__task__state=LabelingTask.State.DISCARDED)
+    places: dict[tuple[int, int], dict[int, int]] = {}
+    for answer, rollout_set, response, rank, unacceptable in rows.values_list(
+        "answer", "response__rollout_set", "response", "rank", "unacceptable"
+    ):
+        own = places.setdefault((rollout_set, answer), {})
+        place = agreement.place(rank, unacceptable=unacceptable)
+        if place is not None:
+            own[response] = place
+    found: dict[int, list[dict[int, int]]] = {}
+    for rollout_set, answer in sorted(places):
+        found.setdefault(rollout_set, []).append(places[rollout_set, answer])
+    return found
 
 
 def _chunk(answers: QuerySet[Answer], keys: Sequence[int]) -> Iterator[tuple[int, list[Ranked]]]:

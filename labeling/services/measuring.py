@@ -18,7 +18,7 @@ from labeling.selectors import agreement, checks, ranked, statistics
 from labeling.selectors.agreement import ItemAgreement
 from labeling.selectors.checks import Counts
 from labeling.selectors.ranked import Ranked, Who
-from labeling.services import measurements, measuring_reliability
+from labeling.services import measurements, measuring_reliability, measuring_scores
 from labeling.services.measuring_agreement import Agreement
 
 # The columns of an item's row.
@@ -37,10 +37,11 @@ class Measured:
 
 
 def measure(*, project: Project, now: datetime, seed: int = 0) -> Measured:
-    """Measure all answers of a project; each item's own agreement is stored at once."""
+    """Measure all answers of a project; each item's own agreement, and with its scores, is stored at once."""
     through = measurements.newest_answer(project=project)
     several, single = ranked.items_by_count(project=project)
     whole, mine = _agreements(project, several)
+    measuring_scores.store(project=project, ranked_sets=sorted([*several, *single]))
     fitted = measuring_reliability.fitted(project=project, several=several, single=single, seed=seed)
     silent = checks.silent(project=project)
     days = statistics.throughput(project=project, now=now)

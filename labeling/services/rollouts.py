@@ -102,9 +102,9 @@ def _store(
         [
             RolloutSet(
                 project=project, prompt=prompts[prompt_id], run_id=run_id, content_hash=key, sampling=sampling,
-                created_at=now,
+                created_at=now, **_browsed(responses),
             )
-            for key, (prompt_id, _) in groups.items()
+            for key, (prompt_id, responses) in groups.items()
         ],
         batch_size=BATCH,
     )  # fmt: skip
@@ -135,6 +135,17 @@ def _store(
             project=project, kind=kind, rollout_sets=worth, priority=tasks.freshness(now), now=now
         )
     return len(sets), opened
+
+
+def _browsed(responses: list[tuple[Source, Rollout, float | None]]) -> dict[str, Any]:
+    """What the rollout browser orders a set by."""
+    scores = [score for _, _, score in responses if score is not None]
+    sources = {source.pk: source for source, _, _ in responses}
+    return {
+        "source": next(iter(sources.values())) if len(sources) == 1 else None,
+        "best_score": max(scores, default=None),
+        "worst_score": min(scores, default=None),
+    }
 
 
 def _inform(project: Project, opened: list[LabelingTask], now: datetime) -> None:

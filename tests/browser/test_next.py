@@ -50,7 +50,7 @@ def test_the_next_task_is_on_the_screen_while_the_network_still_waits(stage, sig
     expect(other.get_by_role("heading", name="Nothing waits")).to_be_visible()
     with page.expect_response("**/give-back"):
         page.get_by_role("link", name="Rankloop").first.click()
-    other.get_by_role("button", name="Ask again").click()
+    other.get_by_role("button", name="Look again").click()
     expect(other.get_by_text("0 of 4 decided")).to_be_visible()
     assert {first, second, shown(other)} == set(questions)
 

@@ -42,6 +42,14 @@ GROWING = [
     "agreement/items?order=agreement",
     "agreement/items?ambiguous=1",
     "agreement/labelers",
+    "rollouts",
+    "rollouts?order=best",
+    "rollouts?order=worst",
+    "rollouts?order=disagreement",
+    "rollouts?policy={policy_id}",
+    "rollouts?policy={policy_id}&order=best",
+    "rollouts?policy={policy_id}&order=worst",
+    "rollouts?policy={policy_id}&order=disagreement",
     "review",
     "review?state=left",
     "webhooks/{webhook_id}/deliveries",
@@ -62,6 +70,8 @@ SMALL = {
     "snapshots",
     "measurements",
     "imports",
+    "policies",
+    "invitations",
 }
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -78,9 +88,12 @@ def fill():
         for n in numbers
     )  # fmt: skip
     source = Source.objects.create(project=field, kind="outside", name="o", reference="o", created_at=NOW)
+    scarce = Source.objects.create(project=field, kind="checkpoint", name="c", reference="c", created_at=NOW)
     sets = RolloutSet.objects.bulk_create(
-        RolloutSet(project=field, prompt=prompts[n], content_hash=str(n), created_at=NOW) for n in numbers
-    )
+        RolloutSet(project=field, prompt=prompts[n], content_hash=str(n), created_at=NOW, run_id=uuid.UUID(int=n),
+                   source=scarce if n < RARE else source, best_score=n, worst_score=-n, disagreement=n / ROWS)
+        for n in numbers
+    )  # fmt: skip
     kinds = ["comparison" if n < RARE else "ranking" for n in numbers]
     tasks = LabelingTask.objects.bulk_create(
         LabelingTask(project=field, kind=kinds[n], prompt=prompts[n], rollout_set=sets[n], created_at=NOW,
@@ -206,7 +219,9 @@ def test_a_page_of_each_list_reads_about_a_page(shared_database, caller, explain
     limit = {"postgresql": 8 * PAGE, "sqlite": 20_000}[connection.vendor]
     slow = {}
     for route in GROWING:
-        filled = route.format(webhook_id=Webhook.objects.latest("id").uuid)
+        filled = route.format(
+            webhook_id=Webhook.objects.latest("id").uuid, policy_id=Source.objects.get(kind="checkpoint").uuid
+        )
         filled = filled if filled.startswith("webhooks/") else f"{P}/{filled}"
         address = f"/api/v1/{filled}{'&' if '?' in route else '?'}page_size={PAGE}"
         for page in ("first", "next"):

@@ -82,6 +82,8 @@ TABLE = {
     ("get", f"{P}/agreement"): STAFF,
     ("get", f"{P}/agreement/labelers"): STAFF,
     ("get", f"{P}/agreement/items"): STAFF,
+    ("get", f"{P}/rollouts"): STAFF,
+    ("get", f"{P}/policies"): STAFF,
     ("get", "rollout-sets/{set}/merged"): STAFF,
     ("get", f"{P}/statistics"): STAFF,
     ("get", f"{P}/measurements"): STAFF,

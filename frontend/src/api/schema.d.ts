@@ -910,6 +910,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{slug}/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The checkpoints whose rollouts the project has, newest first. */
+        get: operations["policies_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{slug}/priorities": {
         parameters: {
             query?: never;
@@ -970,6 +987,27 @@ export interface paths {
         };
         /** @description Items that wait for a reviewer, newest first; closed ones with `state`. */
         get: operations["review_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{slug}/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description Rollout sets: `newest`; `best` and `worst` by score; `disagreement`, where scores and people differ most.
+         *
+         *     Sets without a score stand in `newest` only. Disagreement orders by the newest measurement.
+         */
+        get: operations["rollouts_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1717,6 +1755,48 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
+        BrowsedResponse: {
+            /** Format: uuid */
+            id: string;
+            text: string;
+            tokens: number | null;
+            finish_reason: components["schemas"]["BrowsedResponseFinishReasonEnum"];
+            /**
+             * Format: double
+             * @description null: nothing scored it
+             */
+            score: number | null;
+            policy: string;
+            /**
+             * Format: double
+             * @description among those ranked, 1 is best; null: nobody ranked it
+             */
+            mean_place: number | null;
+        };
+        /**
+         * @description * `stop` - stop
+         *     * `length` - length
+         * @enum {string}
+         */
+        BrowsedResponseFinishReasonEnum: "stop" | "length";
+        BrowsedSet: {
+            /** Format: uuid */
+            id: string;
+            prompt: components["schemas"]["TaskPrompt"];
+            /** Format: uuid */
+            run: string | null;
+            /** @description null: several wrote it */
+            policy: components["schemas"]["Policy"] | null;
+            /** Format: date-time */
+            created_at: string;
+            rankings: number;
+            /**
+             * Format: double
+             * @description share of the pairs that people decided which the scores put the other way; null: undefined
+             */
+            disagreement: number | null;
+            responses: components["schemas"]["BrowsedResponse"][];
+        };
         Case: {
             /** Format: uuid */
             id: string;
@@ -2829,6 +2909,12 @@ export interface components {
             content: string;
             /** @default  */
             name: string;
+        };
+        Policy: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            checkpoint: string;
         };
         PreviewItem: {
             kind: components["schemas"]["PreviewItemKindEnum"];
@@ -5184,6 +5270,27 @@ export interface operations {
             };
         };
     };
+    policies_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"][];
+                };
+            };
+        };
+    };
     priorities_set: {
         parameters: {
             query?: never;
@@ -5298,6 +5405,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Case"][];
+                };
+            };
+        };
+    };
+    rollouts_list: {
+        parameters: {
+            query?: {
+                order?: "best" | "disagreement" | "newest" | "worst";
+                /** @description one of the project's policies */
+                policy?: string;
+            };
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrowsedSet"][];
                 };
             };
         };
