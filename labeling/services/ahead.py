@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from labeling.services.staging import Staged
 
 LARGE = 4 << 20  # bytes from which a second process is worth its start
 AHEAD = 2  # batches that wait to be stored
+WAIT = 5.0  # seconds between signs of life while none comes
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -36,9 +37,13 @@ def is_worth_it(path: Path) -> bool:
 
 
 def batches(
-    path: Path, mapping: Mapping[str, str], format: str, name: str, report: Report, heldout_share: float
-) -> Iterator[tuple[Staged, float]]:
-    """Batches with the share of the file that is read by then; the report goes on as if they were read here."""
+    path: Path, mapping: Mapping[str, str], format: str, name: str, report: Report, heldout_share: float,
+    alive: Callable[[], None],
+) -> Iterator[tuple[Staged, float]]:  # fmt: skip
+    """Batches with the share of the file that is read by then; the report goes on as if they were read here.
+
+    `alive` is called while none comes: going through what an earlier attempt has stored takes its time.
+    """
     asked = {"path": str(path), "mapping": dict(mapping), "format": format, "name": name, "skip": report.records,
              "heldout_share": heldout_share}  # fmt: skip
     command = [sys.executable, "-m", __name__, json.dumps(asked)]
@@ -50,7 +55,11 @@ def batches(
     reader.start()
     try:
         while True:
-            told = read.get()
+            try:
+                told = read.get(timeout=WAIT)
+            except Empty:
+                alive()
+                continue
             if told is None:
                 raise Unreadable(
                     f"the process that read {name} ended with status {child.wait()}; where memory was short, give it"

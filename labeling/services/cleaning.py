@@ -6,7 +6,7 @@ Needs datasketch for near-duplicates and py3langid for languages, which load whe
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,7 +67,9 @@ class Steps:
 class Cleaner:
     """The steps of one import."""
 
-    def __init__(self, *, project: Project, steps: Steps, walled: bool = True) -> None:
+    def __init__(
+        self, *, project: Project, steps: Steps, walled: bool, alive: Callable[[], None] = nearness.nothing
+    ) -> None:
         """`walled` is off for an evaluation set's own prompts."""
         self.project, self.steps = project, steps
         self._words = _pattern(project.blocked_words) if steps.toxicity else None
@@ -75,7 +77,7 @@ class Cleaner:
         self._walled = walled and evaluations.exist(project)
         self._near = None
         if steps.near_duplicates or self._walled:
-            self._near = nearness.Index(project=project, only_evaluation=not steps.near_duplicates)
+            self._near = nearness.Index(project=project, only_evaluation=not steps.near_duplicates, alive=alive)
             self._near.fill()
 
     @property

@@ -1,6 +1,6 @@
 """Evaluation sets and the wall around them: nobody labels their prompts, nothing trains on them or on near copies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from contracts.snapshots import content_hash
@@ -65,13 +65,13 @@ def refuse(*, project: Project, conversations: Sequence[list[dict[str, str]]], f
         )
 
 
-def wall(*, project: Project, name: str, now: datetime) -> int:
+def wall(*, project: Project, name: str, now: datetime, alive: Callable[[], None] = nearness.nothing) -> int:
     """Put prompts that were there before, and are nearly ones of a set, behind the wall too. Returns how many.
 
     Their open tasks close; answers that they have stay, and are in no snapshot and no export from now on.
     """
     held = EvaluationSet.objects.get(project=project, name=name)
-    index = nearness.Index(project=project, only_evaluation=True)
+    index = nearness.Index(project=project, only_evaluation=True, alive=alive)
     index.fill()
     near: list[int] = []
     rows = Prompt.objects.filter(project=project, evaluation_set=None, erased_at=None).order_by("pk")

@@ -6,7 +6,8 @@ The command, the API and the worker all come through `run`; uploads are in `uplo
 """
 
 import copy
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
@@ -17,20 +18,21 @@ from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
 from labeling import errors
-from labeling.formats import corpus, reading, streams
+from labeling.formats import corpus, reading, streams, tables
 from labeling.formats.items import DocumentItem, Refusal, Unreadable
 from labeling.models import bulk
 from labeling.models.imports import Import
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.prompts import Prompt
-from labeling.services import ahead, audit, batches, cleaning, corpora, evaluations, gathering, staging, tasks
+from labeling.services import ahead, audit, batches, cleaning, corpora, evaluations, gathering, nearness, staging, tasks
 from labeling.services.batches import Report
 from labeling.services.import_options import Options
 from labeling.services.import_rows import Writer
 from labeling.services.preparing import Prepared
 from labeling.services.staging import Staged
 
+BEAT = 5.0  # seconds between signs of life; after twelve times that an import is taken over
 TRIES = 5  # of a batch whose prompts somebody else is storing at the same time
 
 
@@ -64,9 +66,8 @@ def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report
     would come again, so it ends the import.
     """
     options = Options.from_plain(row.options)
-    walled = evaluations.exist(row.project)
     try:
-        report = _read(row.project, path, row.name, options, row, by, now)
+        report = _whole(row, path, options, by, now)
     except Unreadable as error:
         _end(row, Import.State.FAILED, error=str(error))
         raise
@@ -80,17 +81,43 @@ def follow(*, row: Import, path: Path, by: User | None, now: datetime) -> Report
         fault = f"The import broke down, and the log says why: {type(error).__name__}."
         _end(row, Import.State.FAILED, error=str(error) if isinstance(error, errors.Refused) else fault)
         raise
-    if not walled and not options.evaluation_set:
-        # Sets that came while this import ran without a wall.
-        for name in evaluations.names(row.project):
-            evaluations.wall(project=row.project, name=name, now=now)
-    if options.evaluation_set:
-        report.cleaned["walled"] = evaluations.wall(project=row.project, name=options.evaluation_set, now=now)
     _end(row, Import.State.DONE, report=asdict(report), share=1.0)
     details = {key: value for key, value in asdict(report).items() if key not in ("refusals", "reasons")}
     audit.note(project=row.project, actor=by, action="imported", subject=f"file:{row.name}"[:100], now=now,
                details={**details, "import": str(row.uuid), "sha256": row.sha256})  # fmt: skip
     return report
+
+
+def _whole(row: Import, path: Path, options: Options, by: User | None, now: datetime) -> Report:
+    """The file, and the wall around what evaluation sets it brought or came while it was read."""
+    if options.evaluation_set:
+        tables.needed("datasketch", "Evaluation sets")  # before anything is stored without a wall
+    walled = evaluations.exist(row.project)
+    alive = _beating(row)
+    report = _read(row.project, path, row.name, options, row, by, now, alive=alive)
+    if options.evaluation_set:
+        name = options.evaluation_set
+        report.cleaned["walled"] = evaluations.wall(project=row.project, name=name, now=now, alive=alive)
+    elif not walled:
+        for name in evaluations.names(row.project):
+            evaluations.wall(project=row.project, name=name, now=now, alive=alive)
+    return report
+
+
+def _beating(row: Import) -> Callable[[], None]:
+    """What long steps between batches call, so that nobody takes this process for lost."""
+    last = time.monotonic()
+
+    def beat() -> None:
+        nonlocal last
+        if time.monotonic() - last < BEAT:
+            return
+        last = time.monotonic()
+        mine = Import.objects.filter(pk=row.pk, attempt=row.attempt, state=Import.State.RUNNING)
+        if not mine.update(seen_at=timezone.now()):
+            raise Superseded
+
+    return beat
 
 
 def _take(
@@ -133,7 +160,7 @@ def _end(row: Import, state: Import.State, **values: Any) -> None:
 
 def _read(
     project: Project, path: Path, name: str, options: Options, row: Import | None, by: User | None, now: datetime,
-    most: int | None = None,
+    most: int | None = None, alive: Callable[[], None] = nearness.nothing,
 ) -> Report:  # fmt: skip
     """Through the whole file; `row` is None in a dry run, and `most` the records that it looks at."""
     watch: list[IO[bytes]] = []
@@ -146,15 +173,16 @@ def _read(
         report = Report(**row.report)
     held = evaluations.named(project, options.evaluation_set, now) if row is not None else None
     writer = Writer(project=project, now=now, dry_run=row is None, evaluation_set=held)
-    cleaner = cleaning.Cleaner(project=project, steps=options.cleaning, walled=not options.evaluation_set)
+    cleaner = cleaning.Cleaner(
+        project=project, steps=options.cleaning, walled=not options.evaluation_set, alive=alive
+    )  # fmt: skip
     try:
         with bulk.loading():
             pieces: Iterator[tuple[list[Prepared] | Staged, float]]
             if row is not None and cleaner.has_nothing_to_do and ahead.is_worth_it(path):
-                pieces = ahead.batches(path, options.mapping, format, name, report, project.heldout_share)
+                pieces = ahead.batches(path, options.mapping, format, name, report, project.heldout_share, alive)
             else:
-                if sum(1 for _ in islice(records, report.records)) < report.records:
-                    raise Unreadable(f"{name} is shorter than it was when this import began")
+                _skip(records, report.records, name, alive)
                 read = batches.batches(records, cleaner.item, format, name, report)
                 pieces = ((batch, _share(watch, path)) for batch in read)
             for batch, share in pieces:
@@ -165,6 +193,14 @@ def _read(
         told.counts = asdict(report)
         raise told from None
     return report
+
+
+def _skip(records: Iterator[reading.Read], count: int, name: str, alive: Callable[[], None]) -> None:
+    """Past what an earlier attempt has dealt with."""
+    for _ in range(count):
+        if next(records, None) is None:
+            raise Unreadable(f"{name} is shorter than it was when this import began")
+        alive()
 
 
 def _batch(

@@ -8,7 +8,7 @@ text is compared exactly. 16 bands of 4 miss one in 5,000 of those at the limit.
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -24,12 +24,19 @@ BATCH = 500
 MOST = 500  # stored prompts of one band that a text is compared with; evaluation sets have no such limit
 
 
+def nothing() -> None:
+    """For who needs no sign of life."""
+
+
 class Index:
     """The prompts of one project by their bands, and those of the batch that is not stored yet."""
 
-    def __init__(self, *, project: Project, only_evaluation: bool) -> None:
-        """`only_evaluation`: texts are compared with prompts of evaluation sets, and with nothing else."""
-        self.project, self.only_evaluation = project, only_evaluation
+    def __init__(self, *, project: Project, only_evaluation: bool, alive: Callable[[], None] = nothing) -> None:
+        """`only_evaluation`: texts are compared with prompts of evaluation sets, and with nothing else.
+
+        `alive` is called again and again by what takes long.
+        """
+        self.project, self.only_evaluation, self._alive = project, only_evaluation, alive
         self._minhash = needed("datasketch", "Near-duplicates").MinHash
         self._fresh: dict[str, tuple[set[str], list[int]]] = {}  # prompt key -> its shingles and bands
         self._by_band: dict[int, list[str]] = defaultdict(list)
@@ -39,6 +46,7 @@ class Index:
         rows = Prompt.objects.filter(project=self.project, bands=None, erased_at=None)
         rows = rows.exclude(evaluation_set=None) if self.only_evaluation else rows
         while piece := list(rows.order_by("pk")[:BATCH]):
+            self._alive()
             PromptBand.objects.bulk_create(
                 PromptBand(project=self.project, value=value, prompt=row)
                 for row in piece
@@ -53,6 +61,7 @@ class Index:
         found: dict[str, str] = {}
         keys = list(texts)
         for start in range(0, len(keys), BATCH):
+            self._alive()
             cut = {key: _shingles(texts[key]) for key in keys[start : start + BATCH]}
             bands = {key: self._bands(shingles) for key, shingles in cut.items()}
             stored = _Stored(self, {band for some in bands.values() for band in some})

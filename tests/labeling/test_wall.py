@@ -2,19 +2,23 @@
 
 import json
 import uuid
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from contracts import snapshots as files
 from contracts.records import PromptRecord
 from labeling import errors
+from labeling.formats.items import Unreadable
+from labeling.models.imports import Import
 from labeling.models.prompts import Prompt, Response, RolloutSet
 from labeling.models.work import LabelingTask
 from labeling.selectors import access, exports
 from labeling.selectors.exports import Choices
-from labeling.services import evaluations, imports, snapshots, tasks
+from labeling.services import evaluations, imports, nearness, snapshots, tasks
 from labeling.services import rollouts as publishing
 from labeling.services.import_options import Options
 from tests.labeling.work import rank
@@ -184,3 +188,35 @@ def test_a_batch_asks_the_database_as_often_as_a_prompt_does(exam, load, cleanin
     with django_assert_max_num_queries(110):
         report = load(*rows[1:], cleaning=cleaning)
     assert report.stored > 200
+
+
+def test_an_import_shows_signs_of_life_while_it_walls_and_stops_where_it_was_cancelled(load, monkeypatch):
+    load({"prompt": NEAR}, {"prompt": FREE})
+    monkeypatch.setattr(imports, "BEAT", 0.0)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    seen, real = [], nearness.Index.near
+
+    def watched(index, texts):
+        Import.objects.filter(state="running").update(seen_at=long_ago)
+        index._alive()
+        seen.extend(Import.objects.filter(state="running").values_list("seen_at", flat=True))
+        Import.objects.filter(state="running").update(state="cancelled")
+        return real(index, texts)
+
+    monkeypatch.setattr(nearness.Index, "near", watched)
+    with pytest.raises(errors.Conflict) as stopped:
+        load({"prompt": EXAM}, evaluation_set="exam")
+    assert stopped.value.code == "superseded"
+    assert seen
+    assert all(one > long_ago for one in seen)
+
+
+def test_an_exam_is_not_taken_where_its_wall_cannot_be_built(load, monkeypatch):
+    def missing(module, what):
+        raise Unreadable(f"{what} need the package {module}")
+
+    monkeypatch.setattr(imports.tables, "needed", missing)
+    with pytest.raises(Unreadable, match="Evaluation sets need the package datasketch"):
+        load({"prompt": EXAM}, evaluation_set="exam")
+    assert not Prompt.objects.exists()
+    assert Import.objects.get().state == "failed"
