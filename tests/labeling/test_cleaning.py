@@ -5,6 +5,7 @@ import json
 import pytest
 
 from labeling.models.answers import Answer
+from labeling.models.projects import Project
 from labeling.models.prompts import Prompt, Response
 from labeling.models.work import LabelingTask
 from labeling.selectors import exports
@@ -17,7 +18,7 @@ LONG = "Describe how to prune an old apple tree in late winter so that it bears 
 
 @pytest.fixture
 def load(project, now, tmp_path):
-    def load(rows, dry_run=False, **options):
+    def load(rows, dry_run=False, project=project, **options):
         path = tmp_path / f"{abs(hash(json.dumps(rows)))}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         wanted = Options.from_plain(options)
@@ -55,6 +56,33 @@ def test_a_step_leaves_out_what_it_finds_and_counts_it(step, load, project):
     assert (stored.stored, stored.cleaned) == (kept, {step: len(texts) - kept})
     assert Prompt.objects.count() == kept
     assert load(prompts(*texts)).stored == len(texts) - kept
+
+
+def test_the_list_of_words_is_the_projects_own(load, project, caller, ada, now):
+    assert caller(ada).patch("projects/garden", {"blocked_words": ["Slug", "root rot"]}).status_code == 200
+    project.refresh_from_db()
+    texts = ("A slug ate it.", "Is that Root  rot?", "ROOT ROT!", "Sluggish growth", "What is soil?")
+    report = load(prompts(*texts), cleaning={"toxicity": True})
+    assert (report.stored, report.cleaned) == (3, {"toxicity": 2})
+    other = Project.objects.create(slug="other", name="Other", created_at=now)
+    assert load(prompts(*texts), project=other, cleaning={"toxicity": True}).stored == 5
+
+
+def test_replies_are_cleaned_as_prompts_are(load, project):
+    project.blocked_words = ["darned"]
+    project.save()
+    rows = [
+        {"prompt": "Who?", "chosen": "You darned fool", "rejected": "I."},
+        {"prompt": "Who?", "completion": "You darned fool", "label": False},
+        {"instruction": "Who?", "input": "", "output": "You darned fool"},
+        {"instruction": "Who?", "output": "You darned fool", "generator": "m"},
+    ]
+    for row in rows:
+        report = load([row], cleaning={"toxicity": True})
+        assert (report.stored, report.cleaned) == (0, {"toxicity": 1})
+        report = load([{**row, "extra": 1}], cleaning={"pii": "refuse", "quality": True})
+        assert report.refused == 0
+    assert Prompt.objects.count() == 1
 
 
 def test_near_duplicates_of_what_is_stored_are_found_too(load):

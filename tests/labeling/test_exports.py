@@ -110,6 +110,40 @@ def test_rankings_of_a_set_merge_and_labelers_hide(full, project):
     assert all(name.startswith("labeler-") for name in hidden)
 
 
+def test_a_package_tells_what_is_in_it(ranked_by, project, tmp_path, now):
+    alice, _ = ranked_by([[(1, 2, 3), (1, 3, 2)]])
+    choices = Choices(
+        kind="rankings", format="trl", filters={"merge": "merged", "until": "2999-01-01T00:00:00Z"}, pseudonyms=True
+    )
+    manifest = exporting.write(project=project, choices=choices, folder=tmp_path / "p", by=alice, now=now)
+    assert manifest == json.loads((tmp_path / "p" / "manifest.json").read_text())
+    told = {name: manifest[name] for name in ("project", "kind", "format", "merge", "pseudonyms", "records", "filters")}
+    assert told == {
+        "project": "garden", "kind": "rankings", "format": "trl", "merge": "merged", "pseudonyms": True, "records": 1,
+        "filters": {"merge": "merged", "until": "2999-01-01T00:00:00Z"},
+    }  # fmt: skip
+    assert manifest["guideline_versions"] == [1]
+    card = (tmp_path / "p" / "README.md").read_text()
+    for piece in ("# Garden: rankings", "Records: 1, as `trl`", "one merged per set", "under pseudonyms", '"until"'):
+        assert piece in card
+    assert "alice" not in "".join(one.read_text() for one in (tmp_path / "p").iterdir())
+
+
+def test_filters_take_labelers_and_times(ranked_by, project, now):
+    ranked_by([[(1, 2, 3), (1, 3, 2)], [(1, 2, 3), (1, 2, 3)]])
+
+    def found(**filters):
+        return [
+            row["labeler"] for row in exports.found(project=project, choices=Choices(kind="rankings", filters=filters))
+        ]
+
+    assert sorted(found()) == ["alice", "alice", "bob", "bob"]
+    assert found(labelers=["alice"]) == found(without_labelers=["bob"]) == ["alice", "alice"]
+    assert len(found(since=now.isoformat())) == 4
+    assert found(until=now.isoformat()) == found(imported=True) == []
+    assert len(found(min_agreement=1.0)) == 2
+
+
 def test_filters_take_policies_flags_and_times(full, project, now):
     def count(**filters):
         return sum(1 for _ in exports.found(project=project, choices=Choices(kind="rankings", filters=filters)))

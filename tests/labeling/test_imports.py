@@ -13,6 +13,7 @@ from contracts.records import DemonstrationRecord, PromptRecord, RankingRecord
 from labeling.formats.items import Unreadable
 from labeling.models.answers import Answer
 from labeling.models.prompts import Prompt, RolloutSet
+from labeling.models.records import Corpus
 from labeling.models.work import LabelingTask
 from labeling.selectors import invariants
 from labeling.services import imports, measuring, snapshots
@@ -136,6 +137,35 @@ def test_the_command_says_by_its_exit_status_what_happened(project, pairs, tmp_p
         assert caught.value.returncode == status
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()[1:]]
     assert [row.get("error", "")[:7] or row["refused"] for row in rows] == [1, "bad.bin", "bad.bin", 0, 1]
+
+
+def test_the_command_tells_programs_what_came_of_a_file(project, pairs, capsys):
+    def told(*options):
+        with pytest.raises(CommandError) as caught:
+            call_command("import_data", pairs, *options, project="garden", json=True)
+        assert caught.value.returncode == 1
+        row = json.loads(capsys.readouterr().out)
+        return {name: row[name] for name in ("stored", "duplicates", "refused", "reasons")}
+
+    reasons = {"contains a NUL or half a surrogate pair": 1}
+    expected = {"stored": 5, "duplicates": 1, "refused": 1, "reasons": reasons}
+    assert told("--dry-run") == expected
+    assert Prompt.objects.count() == 0
+    assert told() == told("--format", "pairs", "--dry-run") | {"stored": 5, "duplicates": 1} == expected
+    assert told() == {**expected, "stored": 0, "duplicates": 6}
+
+
+def test_documents_become_one_corpus_with_gaps_between_them(load, tmp_path, artifacts):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "One.\\nStill one.\\n"}\n{"text": "Two."}\n{"text": " "}\n{"txt": "x"}\n')
+    report = load(path)
+    assert (report.format, report.stored, report.documents, report.refused) == ("corpus", 1, 2, 2)
+    corpus = Corpus.objects.get()
+    assert corpus.path.read_bytes() == b"One.\nStill one.\n\nTwo.\n\n"
+    later = imports.run(
+        project=corpus.project, path=path, name="again", options=Options(), dry_run=False, by=None, now=timezone.now()
+    )
+    assert (later.stored, later.duplicates, Corpus.objects.count()) == (0, 1, 1)
 
 
 @public_data.needed
