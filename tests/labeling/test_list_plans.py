@@ -66,6 +66,7 @@ SMALL = {
     "people",
     "guidelines",
     "members",
+    "invitations",
     "corpora",
     "snapshots",
     "measurements",
