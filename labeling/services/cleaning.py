@@ -120,7 +120,7 @@ class Cleaner:
             if near == "evaluation" and self._walled:
                 _count(report, "evaluation_set")
                 file = f"{name}:{row.file}" if row.file else name
-                report.refuse(file, row.line, "is a prompt of an evaluation set, or nearly one")
+                report.refuse(file, row.line, evaluations.REFUSED)
             elif near == "prompt" and self.steps.near_duplicates:
                 _count(report, "near_duplicates")
             else:

@@ -12,6 +12,7 @@ from labeling.models.work import LabelingTask
 from labeling.services import audit, nearness, tasks
 
 BATCH = 500
+REFUSED = "is a prompt of an evaluation set, or nearly one"
 
 
 def named(project: Project, name: str, now: datetime) -> EvaluationSet | None:
@@ -58,8 +59,7 @@ def refuse(*, project: Project, conversations: Sequence[list[dict[str, str]]], f
         raise errors.Conflict(f"The project has an evaluation set. {error}", code="package_missing") from None
     index.fill()
     found = index.near({key: text for key, text in texts.items() if key not in same})
-    told = "is a prompt of an evaluation set, or nearly one"
-    if bad := {field.format(place): told for place, key in enumerate(keys) if key in same or found.get(key)}:
+    if bad := {field.format(place): REFUSED for place, key in enumerate(keys) if key in same or found.get(key)}:
         raise errors.Conflict(
             "Prompts of evaluation sets are neither labeled nor trained on.", code="evaluation_prompt", fields=bad
         )

@@ -14,7 +14,7 @@ from labeling.formats.items import RankingItem
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.work import Kind, LabelingTask
-from labeling.services import gold, items
+from labeling.services import evaluations, gold, items
 from labeling.services.text import is_storable_json
 
 REASONS = 200  # refused records that are listed; more are only counted
@@ -52,7 +52,7 @@ def run(*, project: Project, path: Path, format: str, by: User | None, now: date
         except errors.Conflict as error:
             if error.code != "evaluation_prompt":
                 raise
-            report.refuse(line, "is a prompt of an evaluation set, or nearly one")
+            report.refuse(line, evaluations.REFUSED)
             continue
         report.stored += fresh
         report.duplicates += not fresh

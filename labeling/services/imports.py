@@ -8,7 +8,7 @@ The command, the API and the worker all come through `run`; uploads are in `uplo
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -168,7 +168,7 @@ def _read(
     report = Report(format=format)
     records = islice(records, most)
     if format == corpus.NAME:
-        return _corpus(project, name, records, report, row is None, by, now)
+        return _corpus(project, name, records, report, row is None, by, now, alive)
     if row is not None and row.report:
         report = Report(**row.report)
     held = evaluations.named(project, options.evaluation_set, now) if row is not None else None
@@ -254,19 +254,35 @@ def _share(watch: list[IO[bytes]], path: Path) -> float:
     return min(1.0, watch[0].tell() / max(1, path.stat().st_size))
 
 
+def _outside(
+    project: Project, records: Iterator[reading.Read], alive: Callable[[], None]
+) -> Iterator[reading.Read]:  # fmt: skip
+    """The records, with those refused that are nearly a prompt of an evaluation set. Running text is in no records."""
+    if not evaluations.exist(project):
+        yield from records
+        return
+    index = nearness.Index(project=project, only_evaluation=True, alive=alive)
+    index.fill()
+    while piece := list(islice(records, nearness.BATCH)):
+        texts = {
+            str(place): item.text
+            for place, record in enumerate(piece)
+            for item in record.items
+            if isinstance(item, DocumentItem) and not item.goes_on
+        }
+        near = index.near(texts)
+        for place, record in enumerate(piece):
+            yield replace(record, reason=evaluations.REFUSED) if near.get(str(place)) else record
+
+
 def _corpus(
-    project: Project,
-    name: str,
-    records: Iterator[reading.Read],
-    report: Report,
-    dry_run: bool,
-    by: User | None,
-    now: datetime,
-) -> Report:
+    project: Project, name: str, records: Iterator[reading.Read], report: Report, dry_run: bool, by: User | None,
+    now: datetime, alive: Callable[[], None],
+) -> Report:  # fmt: skip
     """All documents of a file as one text, with a blank line between them."""
 
     def blocks() -> Iterator[bytes]:
-        for record in records:
+        for record in _outside(project, records, alive):
             report.records += 1
             reason = record.reason
             try:

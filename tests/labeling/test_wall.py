@@ -15,6 +15,7 @@ from labeling import errors
 from labeling.formats.items import Unreadable
 from labeling.models.imports import Import
 from labeling.models.prompts import Prompt, Response, RolloutSet
+from labeling.models.records import Corpus
 from labeling.models.work import LabelingTask
 from labeling.selectors import access, exports
 from labeling.selectors.exports import Choices
@@ -162,6 +163,13 @@ def test_what_the_exam_holds_is_in_no_snapshot_and_no_export(load, project, arti
         assert snapshot.rows == 1
     prompts = snapshots.freeze(project=project, kind="prompts", filters={}, by=None, now=now)
     assert [one.messages[0].content for one in files.read(prompts.path, PromptRecord)] == [FREE]
+
+
+def test_documents_of_a_corpus_meet_the_wall(exam, load, artifacts):
+    report = load({"text": NEAR}, {"text": "A long story about an orchard."}, {"text": EXAM})
+    assert (report.format, report.documents, report.refused) == ("corpus", 1, 2)
+    assert {one["reason"] for one in report.refusals} == {evaluations.REFUSED}
+    assert Corpus.objects.get().path.read_bytes() == b"A long story about an orchard.\n\n"
 
 
 def test_an_exam_that_comes_while_a_file_is_read_holds_for_that_file_too(load, monkeypatch):
