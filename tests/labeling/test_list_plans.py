@@ -72,7 +72,6 @@ SMALL = {
     "measurements",
     "imports",
     "policies",
-    "invitations",
 }
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
