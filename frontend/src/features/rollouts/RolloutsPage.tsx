@@ -1,6 +1,7 @@
-/** What policies have written: by policy version, in the order of what the reward model gives, or where they differ most. */
+/** What policies have written: in the whole project, or in one run. */
 import { useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
+import { BROWSED_ORDERS } from "../../api/rollouts";
 import { useRollouts, useRuns } from "../../api/runs";
 import type { RolloutSet, Run } from "../../api/types";
 import { Conversation } from "../../components/Conversation";
@@ -8,6 +9,7 @@ import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { dateTime, number } from "../../components/format";
 import { Markdown } from "../../components/Markdown";
 import { t } from "../../texts";
+import { AllRollouts } from "./AllRollouts";
 import { ORDERS, type Order, arranged } from "./arrange";
 
 export function RolloutsPage() {
@@ -18,7 +20,8 @@ export function RolloutsPage() {
   const runs = [sampled, judged]
     .flatMap((query) => query.data?.pages.flatMap((page) => page.results) ?? [])
     .toSorted((a, b) => b.created_at.localeCompare(a.created_at));
-  const chosen = runs.find((run) => run.id === search.get("run")) ?? runs[0];
+  const chosen = runs.find((run) => run.id === search.get("run"));
+  const order = BROWSED_ORDERS.find((each) => each === search.get("order")) ?? "newest";
   const problem = sampled.error ?? judged.error;
   return (
     <div className="page">
@@ -26,14 +29,17 @@ export function RolloutsPage() {
       {problem && <ErrorNotice error={problem} />}
       {sampled.isPending && <Loading />}
       {sampled.data && judged.data && runs.length === 0 && <p className="empty">{t.rollouts.empty}</p>}
-      {chosen && (
+      {runs.length > 0 && (
         <>
           <label className="inline-field">
             {t.rollouts.from}
             <select
-              value={chosen.id}
-              onChange={(event) => setSearch({ run: event.target.value }, { replace: true })}
+              value={chosen?.id ?? ""}
+              onChange={(event) =>
+                setSearch(event.target.value === "" ? {} : { run: event.target.value }, { replace: true })
+              }
             >
+              <option value="">{t.rollouts.allRuns}</option>
               {runs.map((run) => (
                 <option key={run.id} value={run.id}>
                   {run.name} · {policiesOf(run)} · {dateTime(run.created_at)}
@@ -41,7 +47,28 @@ export function RolloutsPage() {
               ))}
             </select>
           </label>
-          <Browser key={chosen.id} slug={slug} run={chosen} />
+          {chosen ? (
+            <Browser key={chosen.id} slug={slug} run={chosen} />
+          ) : (
+            <AllRollouts
+              slug={slug}
+              order={order}
+              policy={search.get("policy") ?? ""}
+              onChange={(change) =>
+                setSearch(
+                  (before) => {
+                    const next = new URLSearchParams(before);
+                    for (const [name, value] of Object.entries(change)) {
+                      if (value === "") next.delete(name);
+                      else next.set(name, value);
+                    }
+                    return next;
+                  },
+                  { replace: true },
+                )
+              }
+            />
+          )}
         </>
       )}
     </div>

@@ -236,6 +236,32 @@ export const runs = {
       worst: "niedrigste Wertung zuerst",
       spread: "am weitesten auseinander zuerst",
     },
+    allRuns: "allen Läufen",
+    allOrders: {
+      newest: "neueste zuerst",
+      best: "höchste Belohnung zuerst",
+      worst: "niedrigste Belohnung zuerst",
+      disagreement: "größte Uneinigkeit zuerst",
+    },
+    explain: {
+      newest: "Alles, was Läufe gezogen und veröffentlicht haben.",
+      best: "Nach der besten Antwort jedes Satzes, wo ein Belohnungsmodell sie bewertet hat.",
+      worst: "Nach der schlechtesten Antwort jedes Satzes, wo ein Belohnungsmodell sie bewertet hat.",
+      disagreement:
+        "Wo Menschen die meisten Paare von Antworten anders ordnen als das Belohnungsmodell, nach der neuesten Messung.",
+    },
+    noneOf: {
+      newest: "Keine Rollouts dieses Modells.",
+      best: "Keine Rollouts mit Wertung. Ein Lauf, der mit einem Belohnungsmodell zieht, gibt Wertungen.",
+      worst: "Keine Rollouts mit Wertung. Ein Lauf, der mit einem Belohnungsmodell zieht, gibt Wertungen.",
+      disagreement:
+        "Noch nichts zu vergleichen: Es braucht Rollouts, die ein Belohnungsmodell bewertet und Menschen geordnet haben, und danach eine Messung.",
+    },
+    rankings: (n: number) => counted(n, "Rangfolge", "Rangfolgen"),
+    disagreement: (share: string) => `${share} der Paare gegen die Menschen`,
+    tokens: (n: number) => counted(n, "Token", "Tokens"),
+    place: (place: string) => `Menschen: Platz ${place}`,
+    several: "mehrere Modelle",
     policy: "Modell",
     anyPolicy: "jedes Modell",
     words: "Enthält",

@@ -237,6 +237,32 @@ export const runs = {
       worst: "lowest score first",
       spread: "scores farthest apart first",
     },
+    allRuns: "all runs",
+    allOrders: {
+      newest: "newest first",
+      best: "highest reward first",
+      worst: "lowest reward first",
+      disagreement: "most disagreement first",
+    },
+    explain: {
+      newest: "Everything that sample runs have published.",
+      best: "By the best response of each set, where a reward model scored it.",
+      worst: "By the worst response of each set, where a reward model scored it.",
+      disagreement:
+        "Where people put most pairs of responses the other way than the reward model, as of the newest measurement.",
+    },
+    noneOf: {
+      newest: "No rollouts of this policy.",
+      best: "No rollouts with a score. A sample run with a reward model gives scores.",
+      worst: "No rollouts with a score. A sample run with a reward model gives scores.",
+      disagreement:
+        "Nothing to compare yet: it takes rollouts that a reward model scored and people ranked, and a measurement after that.",
+    },
+    rankings: (n: number) => counted(n, "ranking", "rankings"),
+    disagreement: (share: string) => `${share} of pairs against people`,
+    tokens: (n: number) => counted(n, "token", "tokens"),
+    place: (place: string) => `people: place ${place}`,
+    several: "several policies",
     policy: "Policy",
     anyPolicy: "every policy",
     words: "Containing",
