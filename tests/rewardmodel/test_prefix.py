@@ -154,6 +154,25 @@ def test_the_state_before_the_first_response_token_is_the_prompts_last(layout):
             n += 1
 
 
+@pytest.mark.parametrize("layout", ["cache", "packed", "each", "flat"])
+def test_gradients_through_the_state_before_the_response_are_those_of_rows_alone(layout):
+    """As the policy's are: the first token's log-probability is read at the prompt's last token."""
+    trunk = make_trunk("llama")
+    weights = torch.linspace(-1, 1, 32)
+    expected = gradients(
+        trunk,
+        sum(
+            (trunk(torch.tensor([prompt + response])).last_hidden_state[0, len(prompt) - 1 : -1] @ weights).tanh().sum()
+            for prompt, responses in zip(PROMPTS, RESPONSES, strict=True)
+            for response in responses
+        ),
+    )
+    states = prefix.encode(trunk, example(), with_last_prompt_state=True, layout=layout)[:, :-1]
+    found = gradients(trunk, (states[example().response_mask] @ weights).tanh().sum())
+    for parameter, gradient in expected.items():
+        assert (found[parameter] - gradient).abs().max() < 1e-5 * max(1.0, gradient.abs().max().item()), parameter
+
+
 @pytest.mark.parametrize("name", ["llama", "gpt2", "qwen2"])
 def test_full_attention_shares_the_prompt_by_itself(name, monkeypatch):
     trunk = make_trunk(name)
