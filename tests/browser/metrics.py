@@ -9,7 +9,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
-def main(run_id: str) -> None:
+def main(run_id: str, text: str = "Five **flowers**.") -> None:
     django.setup()
     from training.models.runs import Metric, Run, Sample
 
@@ -18,7 +18,7 @@ def main(run_id: str) -> None:
         loss = 4 * math.exp(-step / 20) + 0.3 * math.sin(step)
         body = {"loss": loss, "entropy": 2.5 - step / 40, "tokens_per_second": 5_000 + 40 * step}
         Metric.objects.create(run=run, seq=step, step=step, time=1_700_000_000 + step, body=body)
-    body = {"prompt": "How many flowers?", "text": "Five **flowers**.", "reward": 1.5}
+    body = {"prompt": text, "text": text, "reward": 1.5}
     Sample.objects.create(run=run, seq=0, step=50, time=1_700_000_050, body=body)
 
 

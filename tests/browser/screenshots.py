@@ -70,6 +70,7 @@ class Screen:
     person: str
     path: str
     press: str = ""  # keys, one after another
+    open: str = ""  # a button that is pressed first
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class World:
     runs: dict[str, str]
     policy: str
     start: str
+    case: str
+    invitation: str  # the address of one
 
 
 def screens(world: World) -> list[Screen]:
@@ -90,6 +93,10 @@ def screens(world: World) -> list[Screen]:
         Screen("demonstration", "nora", f"/p/{GARDEN}/work?kind=demonstration"),
         Screen("answers", "nora", f"/p/{GARDEN}/mine"),
         Screen("account", "nora", "/account"),
+        Screen("comparison", "nora", f"/p/{GARDEN}/work?kind=comparison"),
+        Screen("keys", "nora", f"/p/{GARDEN}/work?kind=ranking", press="?"),
+        Screen("skip", "nora", f"/p/{GARDEN}/work?kind=ranking", open="Skip"),
+        Screen("invitation", "", world.invitation),
         Screen("runs", "erin", f"{p}/runs"),
         Screen("new-run", "erin", f"{p}/runs/new?kind=reward_model"),
         Screen("run-ppo", "erin", f"{p}/runs/{runs['ppo']}"),
@@ -104,11 +111,13 @@ def screens(world: World) -> list[Screen]:
         Screen("quality", "rita", f"{p}/quality"),
         Screen("statistics", "rita", f"{p}/statistics"),
         Screen("review", "rita", f"{p}/review"),
+        Screen("case", "rita", f"{p}/review/{world.case}"),
         Screen("data", "erin", f"{p}/data"),
         Screen("projects", "ada", "/projects"),
         Screen("settings", "ada", f"/p/{GARDEN}/settings"),
         Screen("audit", "ada", f"{p}/audit"),
         Screen("people", "ada", "/people"),
+        Screen("invite", "ada", f"/p/{GARDEN}/settings", open="Invite somebody"),
     ]
 
 
@@ -180,7 +189,22 @@ def prepare(stage: Stage) -> World:
     runs: dict[str, Any] = {run["kind"]: run for run in stage.api("GET", f"projects/{slug}/runs")["results"]}
     policies = stage.api("GET", f"projects/{slug}/checkpoints?kind=policy")["results"]
     measured(stage, slug)
-    return World(slug, {kind: run["id"] for kind, run in runs.items()}, policies[0]["id"], policies[-1]["id"])
+    cases = stage.api("GET", f"projects/{slug}/review")["results"]
+    return World(
+        slug=slug,
+        runs={kind: run["id"] for kind, run in runs.items()},
+        policy=policies[0]["id"],
+        start=policies[-1]["id"],
+        case=cases[0]["id"] if cases else "",
+        invitation=invited(stage),
+    )
+
+
+def invited(stage: Stage) -> str:
+    """Invitations to the garden, and the newest one's address."""
+    for role, email in (("reviewer", "sam@example.org"), ("labeler", "")):
+        answer = stage.api("POST", f"projects/{GARDEN}/invitations", {"role": role, "email": email})
+    return answer["link"].removeprefix(stage.address)
 
 
 def measured(stage: Stage, slug: str) -> None:
@@ -198,6 +222,9 @@ def garden(stage: Stage) -> None:
     prompts = [{"messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": q}]} for q in QUESTIONS]
     stage.api("POST", f"projects/{GARDEN}/prompts", {"prompts": prompts, "open_demonstrations": True})
     stage.program("-m", "tests.browser.stage", GARDEN, "rich")
+    replies = [{"source": f"policy {n}", "text": text} for n, text in enumerate(COMPARED, start=1)]
+    item = {"messages": [{"role": "user", "content": QUESTIONS[3]}], "responses": replies}
+    stage.api("POST", f"projects/{GARDEN}/tasks", {"kind": "comparison", "items": [item]})
     for _ in range(2):
         press_through(stage, GARDEN, "nora", password=PASSWORD)
 
@@ -250,6 +277,8 @@ def arrive(chromium: Browser, stage: Stage, person: str, size: tuple[int, int], 
 def take(page: Page, screen: Screen, file: Path) -> None:
     page.goto(screen.path)
     page.wait_for_load_state("networkidle")
+    if screen.open:
+        page.get_by_role("button", name=screen.open).first.click()
     for key in screen.press.split():
         page.keyboard.press(key)
     page.wait_for_timeout(300)
@@ -258,6 +287,10 @@ def take(page: Page, screen: Screen, file: Path) -> None:
 
 SYSTEM = "You help people who grow vegetables at home. Be brief and exact."
 GUIDELINE = "Rank what helps a gardener most first.\n\n- **Right** before pleasant.\n- Doses and dates must be exact.\n"
+COMPARED = [
+    "Carrots from **March** on, in rows 25 cm apart. Beans when no frost comes any more: *mid-May*.",
+    "Sow both in May, when the soil is warm. Soak beans overnight and thin carrots to 3 cm.",
+]
 QUESTIONS = [
     "How much compost do I need for a bed of 1.2 m by 3 m, 5 cm deep? Show the formula.",
     "Write a small program that waters my tomatoes every other day.",

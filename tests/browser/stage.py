@@ -60,7 +60,8 @@ def press_through(stage: Any, slug: str, labeler: str, **password: str) -> str:
     return answer["id"]
 
 
-def main(slug: str, texts: str = "plain") -> None:
+def main(slug: str, texts: str = "plain", run: str = "") -> None:
+    """Publish them as of this run, where one is named: one that was cancelled looks as if it had succeeded then."""
     django.setup()
     if texts == "hostile":
         from tests.browser.test_hostile import ALL, PAYLOADS
@@ -87,8 +88,19 @@ def main(slug: str, texts: str = "plain") -> None:
         for prompt in Prompt.objects.filter(project=project)
     ]
     rollouts.publish(
-        project=project, source=source, run_id=uuid.uuid4(), sampling={}, rows=rows, open_tasks=True, now=now
+        project=project,
+        source=source,
+        run_id=uuid.UUID(run) if run else uuid.uuid4(),
+        sampling={},
+        rows=rows,
+        open_tasks=True,
+        now=now,
     )
+
+    if run:
+        from training.models.runs import Run
+
+        Run.objects.filter(pk=run).update(status=Run.Status.SUCCEEDED, kind="sample")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_admin_creates_and_changes_a_project_and_imports_into_it(stage, worker, 
     file.write_text("\n".join(json.dumps(row) for row in rows))
     page.get_by_role("link", name="Import and export").click()
     wizard = page.get_by_role("region", name="Import", exact=True)
-    wizard.get_by_label("File").set_input_files(file)
+    wizard.get_by_label("File", exact=True).set_input_files(file)
     expect(wizard.get_by_role("status")).to_contain_text("Nothing is stored yet.")
     assert stage.api("GET", "projects/kitchen-garden/prompts")["results"] == []
     wizard.get_by_role("button", name="Store 2 new records").click()

@@ -72,11 +72,83 @@ def test_nothing_of_a_hostile_text_runs_anywhere(stage, sign_in, tmp_path: Path)
     file = tmp_path / f"{PAYLOADS[2].replace('/', '')}.jsonl"
     file.write_text("\n".join(json.dumps({"prompt": each, "chosen": each, "rejected": "no"}) for each in PAYLOADS))
     admin.goto(f"/p/{slug}/data")
-    admin.get_by_label("File").set_input_files(file)
+    admin.get_by_label("File", exact=True).set_input_files(file)
     admin.get_by_text("The first").click()
     admin.get_by_text("<script>").first.wait_for()
     assert_nothing_ran(admin)
     assert [url for url in requests if not url.startswith(stage.address)] == []
+
+
+def test_nothing_of_a_hostile_text_runs_on_the_screens_of_staff_and_guests(stage, sign_in, visit):
+    slug = stage.project("besieged", questions=[ALL], texts="hostile", skips_to_halt=1)
+    stage.api("PATCH", f"projects/{slug}", {"name": f"{PAYLOADS[1]} too", "description": ALL})
+    item = {
+        "messages": [{"role": "system", "content": ALL}, {"role": "user", "content": ALL, "name": PAYLOADS[2]}],
+        "responses": [{"source": PAYLOADS[0], "text": ALL}, {"source": PAYLOADS[1], "text": PAYLOADS[12]}],
+    }
+    stage.api("POST", f"projects/{slug}/tasks", {"kind": "comparison", "items": [item]})
+    bare = {"messages": [{"role": "user", "content": f"{ALL} again"}]}
+    stage.api("POST", f"projects/{slug}/prompts", {"prompts": [bare], "open_demonstrations": True})
+    stage.api("POST", f"projects/{slug}/corpora", {"name": PAYLOADS[1], "text": "a b"})
+    run = stage.api("POST", f"projects/{slug}/runs", {"kind": "pretrain", "name": PAYLOADS[1], "config": {"steps": 9}})
+    stage.api("POST", f"runs/{run['id']}/cancel")
+    stage.program("-m", "tests.browser.metrics", run["id"], ALL)
+    stage.program("-m", "tests.browser.stage", slug, "hostile", run["id"])
+    link = stage.api("POST", f"projects/{slug}/invitations", {"role": "reviewer"})["link"]
+    admin = stage.api.token
+    stage.api.sign_in("bob")
+    lease = stage.api("POST", f"projects/{slug}/next", {"kinds": ["ranking"]})
+    stage.api("POST", f"leases/{lease['token']}/skip", {"reason": "other", "comment": ALL})
+    stage.api.token = admin
+    (case,) = stage.api("GET", f"projects/{slug}/review")["results"]
+
+    requests: list[str] = []
+
+    def look(page: Page, path: str, shows: str) -> None:
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        page.get_by_text(shows).first.wait_for(state="attached")
+        assert_nothing_ran(page)
+
+    guest = visit(link)
+    guest.on("request", lambda request: requests.append(request.url))
+    look(guest, link, "onerror=")
+    labeler = sign_in("alice")
+    labeler.on("request", lambda request: requests.append(request.url))
+    for path, shows in (
+        ("/", "onerror="),
+        ("work?kind=comparison", "<script>"),
+        ("work?kind=demonstration", "<script>"),
+    ):
+        look(labeler, path if path == "/" else f"/p/{slug}/{path}", shows)
+    labeler.get_by_label("Your reply").fill(ALL)
+    labeler.get_by_label("Show how it reads").check()
+    assert_nothing_ran(labeler)
+    labeler.get_by_role("button", name="Submit").click()
+    labeler.get_by_text("Demonstration stored.").wait_for()
+    look(labeler, f"/p/{slug}/mine", "<script>")
+
+    desk = sign_in("ada")
+    desk.on("request", lambda request: requests.append(request.url))
+    pages = (f"review/{case['id']}", "review", "runs", f"runs/{run['id']}", f"rollouts?run={run['id']}", "settings")
+    for page in pages:
+        look(desk, f"/p/{slug}/{page}", "onerror=")
+    look(desk, "/projects", "onerror=")
+    (answer,) = (each for each in stage.answers(slug) if each["kind"] == "demonstration")
+    look(desk, f"/p/{slug}/answers/{answer['id']}", "<script>")
+    assert [url for url in requests if not url.startswith(stage.address)] == []
+
+
+def test_characters_that_hide_or_turn_text_are_seen_in_names(stage, sign_in):
+    slug = stage.project("turned", questions=[])
+    stage.api("PATCH", f"projects/{slug}", {"name": "safe\u202egnp.exe"})
+    page = sign_in("alice")
+    heading = page.get_by_role("heading", name="safe⟨U+202E⟩gnp.exe")
+    heading.wait_for()
+    admin = sign_in("ada")
+    admin.goto("/projects")
+    admin.get_by_role("link", name="safe⟨U+202E⟩gnp.exe").click()
+    admin.get_by_role("heading", name="safe⟨U+202E⟩gnp.exe").wait_for()
 
 
 def assert_nothing_ran(page: Page) -> None:

@@ -1,5 +1,6 @@
 import { NavLink, Navigate, Outlet, useLocation, useNavigate, useParams } from "react-router";
 import { useMe } from "../api/session";
+import { spelledOut } from "../components/invisible";
 import { t } from "../texts";
 import { lastProject, rememberProject } from "./lastProject";
 import { PAGES, type PageName, pageOf, pagesOf, roleIn } from "./areas";
@@ -47,7 +48,7 @@ export function ProjectFrame() {
               >
                 {me.projects.map((project) => (
                   <option key={project.slug} value={project.slug}>
-                    {project.name}
+                    {spelledOut(project.name)}
                   </option>
                 ))}
               </select>

@@ -5,6 +5,7 @@ import { useMe, useSignOut } from "../api/session";
 import type { Me } from "../api/types";
 import { ErrorNotice, Loading } from "../components/ErrorNotice";
 import { Icon } from "../components/Icon";
+import { spelledOut } from "../components/invisible";
 import { SignInPage } from "../features/signin/SignInPage";
 import { t } from "../texts";
 import { PAGES, entry, pageOf } from "./areas";
@@ -69,7 +70,7 @@ function Header({ me }: { me: Me }) {
       <div className="shell-person">
         <ThemeButton />
         <NavLink to="/account" className="shell-name">
-          {me.name || me.username}
+          {spelledOut(me.name || me.username)}
         </NavLink>
         <button type="button" className="button small quiet" onClick={() => signOut.mutate()}>
           {t.nav.signOut}

@@ -1,5 +1,5 @@
 /** Who is invited to a project, and inviting: a link that one copies and hands over. */
-import { useId, useRef, useState } from "react";
+import { type ReactNode, useId, useRef, useState } from "react";
 import { useInvitations, useInvite, useRevokeInvitation } from "../api/invitations";
 import type { Invitation, Role } from "../api/types";
 import { t } from "../texts";
@@ -14,7 +14,7 @@ const ROLES: Role[] = ["labeler", "reviewer", "engineer", "admin"];
 const DAYS = [1, 7, 30] as const;
 const TONES = { open: "busy", accepted: "good", revoked: "quiet", expired: "quiet" } as const;
 
-export function Invitations({ slug }: { slug: string }) {
+export function Invitations({ slug, children }: { slug: string; children?: ReactNode }) {
   const invitations = useInvitations(slug);
   const revoke = useRevokeInvitation(slug);
   const [inviting, setInviting] = useState(false);
@@ -27,6 +27,7 @@ export function Invitations({ slug }: { slug: string }) {
           {t.invitations.invite}
         </button>
       </div>
+      {children}
       {revoke.error && <ErrorNotice error={revoke.error} />}
       {invitations.isPending && <Loading />}
       {invitations.error && (

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { spelledOut } from "./invisible";
 
 /** Rows of one name and several numbers. */
 export function Table({ heads, rows }: { heads: string[]; rows: ReactNode[][] }) {
@@ -21,11 +22,11 @@ export function Table({ heads, rows }: { heads: string[]; rows: ReactNode[][] })
               {row.map((cell, column) =>
                 column === 0 ? (
                   <th key={column} scope="row">
-                    {cell}
+                    {shown(cell)}
                   </th>
                 ) : (
                   <td key={column} className="num">
-                    {cell}
+                    {shown(cell)}
                   </td>
                 ),
               )}
@@ -35,4 +36,9 @@ export function Table({ heads, rows }: { heads: string[]; rows: ReactNode[][] })
       </table>
     </div>
   );
+}
+
+/** Names are people's own words. */
+function shown(cell: ReactNode): ReactNode {
+  return typeof cell === "string" ? spelledOut(cell) : cell;
 }

@@ -76,7 +76,7 @@ function median(rows: StoredAnswer[]): number {
 function AnswerList({ slug, rows }: { slug: string; rows: StoredAnswer[] }) {
   return (
     <div className="scroll-x">
-      <table className="table wide">
+      <table className="table stacked">
         <thead>
           <tr>
             <th scope="col">{t.history.prompt}</th>
@@ -96,9 +96,11 @@ function AnswerList({ slug, rows }: { slug: string; rows: StoredAnswer[] }) {
                   <bdi>{spelledOut(row.prompt.last_message) || t.markdown.empty}</bdi>
                 </Link>
               </th>
-              <td>{t.projects.one[row.kind]}</td>
-              <td>{dateTime(row.created_at)}</td>
-              <td className="num">{row.active_ms === null ? "–" : spell(row.active_ms / 1000)}</td>
+              <td data-label={t.history.kind}>{t.projects.one[row.kind]}</td>
+              <td data-label={t.history.when}>{dateTime(row.created_at)}</td>
+              <td className="num" data-label={t.history.time}>
+                {row.active_ms === null ? "–" : spell(row.active_ms / 1000)}
+              </td>
               <td>
                 {!row.newest && <Badge tone="quiet">{t.history.replaced}</Badge>}
                 {row.newest && row.revision > 1 && (

@@ -10,6 +10,7 @@ import {
   type ExportKind,
   FIRST,
   FORMATS,
+  PEOPLES,
   SPLITS,
   WHOSE,
   changed,
@@ -104,7 +105,7 @@ function What({ choice, change }: { choice: ExportChoice; change: Change }) {
         )}
       </Field>
       <div className="switches">
-        <label>
+        <label className="toggle">
           <input
             type="checkbox"
             checked={choice.package}
@@ -113,7 +114,7 @@ function What({ choice, change }: { choice: ExportChoice; change: Change }) {
           />
           {t.data.package}
         </label>
-        <label>
+        <label className="toggle">
           <input
             type="checkbox"
             checked={choice.pseudonyms}
@@ -122,7 +123,7 @@ function What({ choice, change }: { choice: ExportChoice; change: Change }) {
           {t.data.pseudonyms}
         </label>
         {choice.kind === "rankings" && (
-          <label>
+          <label className="toggle">
             <input
               type="checkbox"
               checked={choice.merged}
@@ -155,37 +156,35 @@ function Which({ choice, change }: { choice: ExportChoice; change: Change }) {
           </select>
         )}
       </Field>
-      {choice.kind !== "prompts" && (
-        <>
-          <Field label={t.data.whose}>
-            {(control) => (
-              <select
-                {...control}
-                value={choice.whose}
-                onChange={(event) => change({ whose: event.target.value as ExportChoice["whose"] })}
-              >
-                {WHOSE.map((each) => (
-                  <option key={each} value={each}>
-                    {each === "" ? t.data.everybody : t.data.whoses[each]}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-          {(["from", "to"] as const).map((bound) => (
-            <Field key={bound} label={t.data.bounds[bound]}>
-              {(control) => (
-                <input
-                  {...control}
-                  type="date"
-                  value={choice[bound]}
-                  onChange={(event) => change({ [bound]: event.target.value })}
-                />
-              )}
-            </Field>
-          ))}
-        </>
+      {PEOPLES.includes(choice.kind) && (
+        <Field label={t.data.whose}>
+          {(control) => (
+            <select
+              {...control}
+              value={choice.whose}
+              onChange={(event) => change({ whose: event.target.value as ExportChoice["whose"] })}
+            >
+              {WHOSE.map((each) => (
+                <option key={each} value={each}>
+                  {each === "" ? t.data.everybody : t.data.whoses[each]}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
       )}
+      {(["from", "to"] as const).map((bound) => (
+        <Field key={bound} label={t.data.bounds[bound]}>
+          {(control) => (
+            <input
+              {...control}
+              type="date"
+              value={choice[bound]}
+              onChange={(event) => change({ [bound]: event.target.value })}
+            />
+          )}
+        </Field>
+      ))}
       {choice.kind === "rankings" && (
         <>
           <Numeric

@@ -17,6 +17,7 @@ test("filters are what was filled in, as the server takes them", () => {
   const filled = { ...FIRST, split: "train", minAgreement: "0.5", minRankings: "2", limit: "10" } as const;
   expect(filtersOf(filled)).toEqual({ split: "train", min_agreement: 0.5, min_rankings: 2, limit: 10 });
   expect(filtersOf({ ...filled, kind: "prompts", whose: "ours" })).toEqual({ split: "train", limit: 10 });
+  expect(filtersOf({ ...filled, kind: "judgments", whose: "ours" })).toEqual({ split: "train", limit: 10 });
   expect(filtersOf({ ...FIRST, whose: "imported", merged: true })).toEqual({
     imported: true,
     merge: "merged",

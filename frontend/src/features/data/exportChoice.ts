@@ -30,6 +30,8 @@ export const FORMATS = {
 } as const;
 
 export const SPLITS = ["", "train", "heldout"] as const;
+/** The kinds that people here make, or that are brought. */
+export const PEOPLES: readonly ExportKind[] = ["demonstrations", "rankings"];
 export const WHOSE = ["", "ours", "imported"] as const;
 
 export type ExportKind = keyof typeof FORMATS;
@@ -74,15 +76,14 @@ export function changed(choice: ExportChoice, change: Partial<ExportChoice>): Ex
   return next;
 }
 
-/** Prompts have no labeler and no time of an answer; only rankings agree or not. */
+/** Only filters that the kind has: the server refuses one without effect. */
 export function filtersOf(choice: ExportChoice): Record<string, unknown> {
   const filters: Record<string, unknown> = {};
   if (choice.split !== "") filters["split"] = choice.split;
   if (choice.limit !== "") filters["limit"] = Number(choice.limit);
-  if (choice.kind === "prompts") return filters;
   if (choice.from !== "") filters["since"] = startOf(choice.from, 0);
   if (choice.to !== "") filters["until"] = startOf(choice.to, 1);
-  if (choice.whose !== "") filters["imported"] = choice.whose === "imported";
+  if (choice.whose !== "" && PEOPLES.includes(choice.kind)) filters["imported"] = choice.whose === "imported";
   if (choice.kind !== "rankings") return filters;
   if (choice.merged) filters["merge"] = "merged";
   if (choice.minAgreement !== "") filters["min_agreement"] = Number(choice.minAgreement);

@@ -8,6 +8,7 @@ import { useProgress } from "../../api/work";
 import { useProject } from "../../api/projects";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
+import { spelledOut } from "../../components/invisible";
 import { Markdown } from "../../components/Markdown";
 import { StandingNote } from "../../components/StandingNote";
 import { t } from "../../texts";
@@ -20,7 +21,7 @@ export function HomePage() {
   if (!me) return null;
   return (
     <div className="page">
-      <h1>{t.home.greeting(me.name || me.username)}</h1>
+      <h1>{t.home.greeting(spelledOut(me.name || me.username))}</h1>
       <Tour />
       {me.projects.length === 0 && <p className="empty">{t.home.noProjects}</p>}
       <div className="project-list">
@@ -40,7 +41,7 @@ function ProjectCard({ project }: { project: ProjectRef }) {
   return (
     <section className="project" aria-labelledby={`project-${project.slug}`}>
       <header className="project-head">
-        <h2 id={`project-${project.slug}`}>{project.name}</h2>
+        <h2 id={`project-${project.slug}`}>{spelledOut(project.name)}</h2>
         <button type="button" className="button small quiet" onClick={() => setGuideline(true)}>
           {t.work.guideline}
         </button>

@@ -46,7 +46,7 @@ function What({ invitation }: { invitation: ShownInvitation }) {
   return (
     <div>
       <p>{t.invitations.invitesYou(spelledOut(by), spelledOut(project), t.roles[role])}</p>
-      <p className="muted">{t.invitations.until(dateTime(until))}</p>
+      <p className="muted">{t.invitations.worksUntil(dateTime(until))}</p>
     </div>
   );
 }

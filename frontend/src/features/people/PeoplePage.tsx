@@ -20,7 +20,7 @@ export function PeoplePage() {
       {people.error && <ErrorNotice error={people.error} onRetry={() => void people.refetch()} />}
       {people.data && (
         <div className="scroll-x">
-          <table className="table">
+          <table className="table stacked">
             <thead>
               <tr>
                 <th scope="col">{t.people.person}</th>
@@ -39,21 +39,20 @@ export function PeoplePage() {
           </table>
         </div>
       )}
-      <NewPerson />
       <ToProject />
+      <NewPerson />
     </div>
   );
 }
 
-/** Inviting is to a project: of whichever is chosen here. */
+/** Inviting is to a project: to whichever is chosen here. */
 function ToProject() {
   const projects = useMe().data?.projects ?? [];
   const [chosen, setChosen] = useState<string | null>(null);
   const slug = chosen ?? projects[0]?.slug;
   if (slug === undefined) return null;
   return (
-    <>
-      <h2>{t.people.invite}</h2>
+    <Invitations key={slug} slug={slug}>
       <Field label={t.nav.project}>
         {(control) => (
           <select {...control} value={slug} onChange={(event) => setChosen(event.target.value)}>
@@ -65,8 +64,7 @@ function ToProject() {
           </select>
         )}
       </Field>
-      <Invitations key={slug} slug={slug} />
-    </>
+    </Invitations>
   );
 }
 
@@ -76,10 +74,12 @@ function PersonRow({ person }: { person: Person }) {
     <tr>
       <th scope="row">
         {person.username}
-        {person.name && <span className="muted"> · {person.name}</span>}
+        {person.name !== "" && person.name !== person.username && (
+          <span className="muted"> · {spelledOut(person.name)}</span>
+        )}
         {update.error && <p className="row-error">{update.error.detail}</p>}
       </th>
-      <td>
+      <td data-label={t.people.role}>
         <select
           aria-label={t.people.roleOf(person.username)}
           value={person.role}
@@ -93,7 +93,7 @@ function PersonRow({ person }: { person: Person }) {
           ))}
         </select>
       </td>
-      <td>
+      <td data-label={t.people.state}>
         <Badge tone={person.is_active ? "good" : "quiet"}>
           {person.is_active ? t.people.active : t.people.inactive}
         </Badge>

@@ -18,7 +18,7 @@ export function AuditPage() {
       {audit.data && rows.length === 0 && <p className="empty">{t.audit.empty}</p>}
       {rows.length > 0 && (
         <div className="scroll-x">
-          <table className="table wide">
+          <table className="table stacked">
             <thead>
               <tr>
                 <th scope="col">{t.audit.when}</th>
@@ -31,11 +31,15 @@ export function AuditPage() {
             <tbody>
               {rows.map((row, index) => (
                 <tr key={index}>
-                  <td>{dateTime(row.created_at)}</td>
-                  <td>{row.actor ?? t.audit.system}</td>
-                  <td>{t.words(row.action)}</td>
-                  <td className="code">{spelledOut(row.subject)}</td>
-                  <td className="code wrap">{detailsOf(row.details)}</td>
+                  <td className="nowrap" data-label={t.audit.when}>
+                    {dateTime(row.created_at)}
+                  </td>
+                  <td data-label={t.audit.who}>{row.actor ?? t.audit.system}</td>
+                  <td data-label={t.audit.what}>{t.words(row.action)}</td>
+                  <td className="code" data-label={t.audit.subject}>
+                    {spelledOut(row.subject)}
+                  </td>
+                  <td className="wrap">{detailsOf(row.details)}</td>
                 </tr>
               ))}
             </tbody>
@@ -51,7 +55,11 @@ export function AuditPage() {
   );
 }
 
+/** One `name: value` for each detail, in the server's own words. */
 function detailsOf(details: unknown): string {
-  if (typeof details !== "object" || details === null || Object.keys(details).length === 0) return "";
-  return spelledOut(JSON.stringify(details));
+  if (typeof details !== "object" || details === null) return "";
+  return Object.entries(details)
+    .map(([name, value]) => `${t.words(name)}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(spelledOut)
+    .join(" · ");
 }

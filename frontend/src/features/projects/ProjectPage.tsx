@@ -3,6 +3,7 @@ import { useParams } from "react-router";
 import { useProject } from "../../api/projects";
 import { useProgress } from "../../api/work";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
+import { spelledOut } from "../../components/invisible";
 import { Invitations } from "../../components/Invitations";
 import { number } from "../../components/format";
 import { t } from "../../texts";
@@ -19,7 +20,7 @@ export function ProjectPage() {
       {project.error && <ErrorNotice error={project.error} onRetry={() => void project.refetch()} />}
       {project.data && (
         <>
-          <h1>{project.data.name}</h1>
+          <h1>{spelledOut(project.data.name)}</h1>
           <ProgressTable slug={slug} />
           <SettingsForm key={`settings-${slug}`} project={project.data} />
           <GuidelineForm key={`guideline-${project.data.guideline?.version ?? 0}`} project={project.data} />

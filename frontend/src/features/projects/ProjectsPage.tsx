@@ -3,6 +3,7 @@ import { Link, useNavigate } from "react-router";
 import { useCreateProject, useProjects } from "../../api/projects";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
+import { spelledOut } from "../../components/invisible";
 import { Badge } from "../../components/Status";
 import { t } from "../../texts";
 
@@ -18,8 +19,8 @@ export function ProjectsPage() {
         <ul className="list">
           {projects.data.map((project) => (
             <li key={project.slug}>
-              <Link to={`/p/${project.slug}/settings`}>{project.name}</Link>
-              <span className="muted"> {project.description}</span>
+              <Link to={`/p/${project.slug}/settings`}>{spelledOut(project.name)}</Link>
+              <span className="muted"> {spelledOut(project.description)}</span>
               <Badge tone={project.status === "open" ? "good" : "quiet"}>{t.words(project.status)}</Badge>
             </li>
           ))}

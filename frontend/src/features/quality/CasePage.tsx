@@ -47,7 +47,7 @@ export function CasePage() {
           <li key={response.id} className="card">
             <header className="card-head still">
               <kbd className="card-number">{index + 1}</kbd>
-              <span className="muted">{response.source}</span>
+              <span className="muted">{spelledOut(response.source)}</span>
             </header>
             <div className="card-text">
               <Markdown text={response.text} />

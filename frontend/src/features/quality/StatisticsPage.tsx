@@ -4,7 +4,7 @@ import { useMeasure, useStatistics } from "../../api/quality";
 import type { StatisticsNumbers, Throughput } from "../../api/types";
 import { Chart } from "../../components/Chart";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
-import { dateTime, number } from "../../components/format";
+import { dateTime, number, spell } from "../../components/format";
 import { Table } from "../../components/Table";
 import { t } from "../../texts";
 
@@ -66,8 +66,8 @@ function Numbers({ numbers, paid }: { numbers: StatisticsNumbers; paid: boolean 
             number(row.demonstrations),
             number(row.comparisons),
             number(row.late_answers),
-            row.active_minutes.toFixed(1),
-            number(row.active_minutes_per_usable_comparison),
+            time(row.active_minutes),
+            time(row.active_minutes_per_usable_comparison),
             ...(paid ? [number(row.cost_per_usable_comparison)] : []),
           ])}
         />
@@ -113,7 +113,7 @@ function Numbers({ numbers, paid }: { numbers: StatisticsNumbers; paid: boolean 
             row.age_days.toFixed(1),
             number(row.open_tasks),
             number(row.answers),
-            number(row.mean_hours_from_rollout_to_answer),
+            time(row.mean_hours_from_rollout_to_answer, 60),
           ])}
         />
       </section>
@@ -127,7 +127,7 @@ function Total({ total, paid }: { total: Throughput; paid: boolean }) {
     [t.projects.kinds.demonstration, number(total.demonstrations)],
     [t.projects.kinds.comparison, number(total.comparisons)],
     [t.statistics.usable, number(total.usable_comparisons)],
-    [t.statistics.minutesEach, number(total.active_minutes_per_usable_comparison)],
+    [t.statistics.minutesEach, time(total.active_minutes_per_usable_comparison)],
   ];
   if (paid) figures.push([t.statistics.costEach, number(total.cost_per_usable_comparison)]);
   return (
@@ -178,4 +178,11 @@ function Days({ numbers }: { numbers: StatisticsNumbers }) {
       />
     </div>
   );
+}
+
+/** Minutes, or other multiples of them, as people say durations. */
+function time(amount: number | null, minutes = 1): string {
+  if (amount === null) return "–";
+  const seconds = amount * minutes * 60;
+  return seconds < 10 ? `${number(Number(seconds.toFixed(1)))} s` : spell(seconds);
 }

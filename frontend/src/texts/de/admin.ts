@@ -18,7 +18,6 @@ export const admin = {
     actions: "Aktionen",
     add: "Person hinzufügen",
     create: "Konto anlegen",
-    invite: "In ein Projekt einladen",
     added: (username: string) => `${username} kann sich jetzt anmelden.`,
   },
 

@@ -10,6 +10,7 @@ export const invitations = {
     anybody: "wer den Link hat",
     states: { open: "offen", accepted: "angenommen", revoked: "zurückgezogen", expired: "abgelaufen" },
     until: (time: string) => `bis ${time}`,
+    worksUntil: (time: string) => `Der Link gilt bis ${time}.`,
     by: (name: string) => `von ${name}`,
     acceptedBy: (name: string, time: string) => `${name} ist beigetreten, ${time}`,
     revoke: "Zurückziehen",

@@ -7,6 +7,7 @@ const KINDS: Record<string, string> = {
   sample: "Rollouts ziehen",
   reward_model: "Belohnungsmodell",
   ppo: "PPO",
+  dpo: "Präferenzen (DPO)",
   best_of_n: "Beste von n",
   evaluate: "Auswerten",
 };

@@ -18,7 +18,6 @@ export const admin = {
     actions: "Actions",
     add: "Add a person",
     create: "Create the account",
-    invite: "Invite to a project",
     added: (username: string) => `${username} can sign in now.`,
   },
 

@@ -9,6 +9,7 @@ export const invitations = {
     anybody: "whoever has the link",
     states: { open: "open", accepted: "accepted", revoked: "revoked", expired: "expired" },
     until: (time: string) => `until ${time}`,
+    worksUntil: (time: string) => `The link works until ${time}.`,
     by: (name: string) => `by ${name}`,
     acceptedBy: (name: string, time: string) => `${name} joined, ${time}`,
     revoke: "Revoke",

@@ -16,6 +16,7 @@ const KINDS: Record<string, string> = {
   sample: "Sample rollouts",
   reward_model: "Reward model",
   ppo: "PPO",
+  dpo: "Preferences (DPO)",
   best_of_n: "Best of n",
   evaluate: "Evaluate",
   export: "Export a classifier",
