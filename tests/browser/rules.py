@@ -10,6 +10,12 @@ CHECK = """async (tags) => {
     const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
     return found.violations.map((rule) => rule.id + ": " + rule.nodes.slice(0, 3).map((n) => n.html).join(" | "));
 }"""
+# The innermost element that makes the page wider than this, or null.
+WIDE = """(width) => {
+    if (document.documentElement.scrollWidth <= width) return null;
+    const over = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width);
+    return (over.at(-1) ?? document.body).outerHTML.slice(0, 300);
+}"""
 
 
 def broken(page: Page, where: str) -> list[str]:
@@ -21,7 +27,7 @@ def broken(page: Page, where: str) -> list[str]:
         page.emulate_media(color_scheme=scheme)
         found += [f"{where} {scheme} {each}" for each in page.evaluate(CHECK, TAGS)]
     page.set_viewport_size({"width": 390, "height": 844})
-    if page.evaluate("document.documentElement.scrollWidth") > 390:
-        found.append(f"{where} is wider than a phone")
+    if wide := page.evaluate(WIDE, 390):
+        found.append(f"{where} is wider than a phone: {wide}")
     page.set_viewport_size({"width": 1280, "height": 900})
     return found
