@@ -38,6 +38,8 @@ DOCUMENTED = {
             "home",
             "ranking",
             "demonstration",
+            "comparison",
+            "invitation",
             "answers",
             "runs",
             "new-run",
@@ -52,14 +54,16 @@ DOCUMENTED = {
             "quality",
             "statistics",
             "review",
+            "case",
             "data",
             "settings",
             "audit",
             "people",
+            "invite",
         ]
     ),
     ("wide", "dark"): ("ranking", "run-ppo", "quality"),
-    ("phone", "dark"): ("home", "ranking", "demonstration", "runs", "quality"),
+    ("phone", "dark"): ("home", "ranking", "demonstration", "answers", "runs", "quality"),
 }
 GARDEN = "kitchen-garden"
 
@@ -186,6 +190,8 @@ def prepare(stage: Stage) -> World:
         stage.api("POST", f"projects/{slug}/members", {"user": username, "role": role})
     if GARDEN not in slugs:
         garden(stage)
+    if not stage.api("GET", f"projects/{GARDEN}/tasks?kind=comparison")["results"]:
+        compared(stage)
     runs: dict[str, Any] = {run["kind"]: run for run in stage.api("GET", f"projects/{slug}/runs")["results"]}
     policies = stage.api("GET", f"projects/{slug}/checkpoints?kind=policy")["results"]
     measured(stage, slug)
@@ -222,11 +228,15 @@ def garden(stage: Stage) -> None:
     prompts = [{"messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": q}]} for q in QUESTIONS]
     stage.api("POST", f"projects/{GARDEN}/prompts", {"prompts": prompts, "open_demonstrations": True})
     stage.program("-m", "tests.browser.stage", GARDEN, "rich")
+    for _ in range(2):
+        press_through(stage, GARDEN, "nora", password=PASSWORD)
+
+
+def compared(stage: Stage) -> None:
+    """One comparison in the garden."""
     replies = [{"source": f"policy {n}", "text": text} for n, text in enumerate(COMPARED, start=1)]
     item = {"messages": [{"role": "user", "content": QUESTIONS[3]}], "responses": replies}
     stage.api("POST", f"projects/{GARDEN}/tasks", {"kind": "comparison", "items": [item]})
-    for _ in range(2):
-        press_through(stage, GARDEN, "nora", password=PASSWORD)
 
 
 def photograph(chromium: Browser, stage: Stage, wanted: list[Screen]) -> None:
