@@ -43,7 +43,7 @@ REWARD_MODEL = {
     "learning_rate": 2e-4,
     "max_length": 256,
     "heldout_share": 0.4,
-    "micro_batch_tokens": 8_192,
+    "micro_batch_tokens": 1_024,  # the fastest for ours, as 16 rows are for TRL
 }
 TRL_ROWS = int(os.environ.get("TRL_ROWS", "16"))  # rows of a micro-batch
 SIDES = ("ours", "trl")
