@@ -1,7 +1,8 @@
 """Held-out accuracy against CPU-seconds on public rankings: ours, and TRL's RewardTrainer fed all their pairs.
 
-Both start from the same small base and the same head, with the same tokens, split by prompt, optimizer, schedule and
-epochs; TRL takes pairs sorted by length in micro-batches of the size that is fastest for it. A process's CPU-seconds
+Both start from the same small base and the same head, with the same tokens, split by prompt, optimizer and schedule;
+each takes micro-batches of the size that is fastest for it, TRL pairs sorted by length. TRL goes through its pairs
+EPOCHS times, ours through the rankings as often as fits into the same tokens: once at least. A process's CPU-seconds
 count everything from the first batch to the last step but the measuring itself. One JSON line for each data set,
 seed and side with its curve, then one for each data set with the means over seeds.
 DATASETS="hh oasst pandalm alpaca_eval", SEEDS="1 2 3", EPOCHS=1, THREADS=1, JOBS=2 (processes at once) and
@@ -20,12 +21,16 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks import _rankings, _worlds
+
+if TYPE_CHECKING:
+    from rewardmodel.groups import Group
 
 BASE = {
     "vocab_size": 2_048,
@@ -151,6 +156,9 @@ def run_ours(base: str, name: str, seed: int) -> dict[str, Any]:
 
     study = Study(base, name, seed)
     weights = groups.normalized_weights(study.train)
+    once = sum(study.train[same[0]].tokens for same in groups.together(study.train))
+    epochs = max(1, tokens_of_pairs(study.train) // once) * study.config.epochs
+    study.config = replace(study.config, epochs=epochs)
     study.start()
     plan = fit.plan_steps(study.train, study.config, seed, 0)
     at = points(len(plan))
@@ -158,8 +166,16 @@ def run_ours(base: str, name: str, seed: int) -> dict[str, Any]:
         study.member.train_step([study.train[i] for i in batch], [weights[i] for i in batch], len(plan))
         if step in at:
             study.measure(step)
-    tokens = sum(study.train[same[0]].tokens for same in groups.together(study.train)) * study.config.epochs
-    return study.result("ours", len(plan), sum(len(group.pairs) for group in study.train), tokens)
+    return study.result("ours", len(plan), sum(len(group.pairs) for group in study.train), once * epochs)
+
+
+def tokens_of_pairs(train: Sequence[Group]) -> int:
+    """Tokens of all pairs, each response after its prompt."""
+    return sum(
+        2 * len(group.prompt) + len(group.responses[i]) + len(group.responses[j])
+        for group in train
+        for i, j in group.pairs
+    )
 
 
 def run_trl(base: str, name: str, seed: int) -> dict[str, Any]:
@@ -228,7 +244,7 @@ def run_trl(base: str, name: str, seed: int) -> dict[str, Any]:
             callbacks=[Clock()],
         )
         trainer.train()
-    tokens = sum(len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in rows) * config.epochs
+    tokens = tokens_of_pairs(study.train) * config.epochs
     return study.result("trl", trainer.state.max_steps, len(rows), tokens)
 
 
