@@ -1,4 +1,5 @@
 /** The only code that calls `fetch`. Every failure is an `ApiError`, a lost connection included. */
+import { t } from "../texts";
 
 export class ApiError extends Error {
   constructor(
@@ -100,12 +101,12 @@ function refusal(response: Response, payload: unknown): ApiError {
   const fields = Object.fromEntries(
     Object.entries(body.fields ?? {}).map(([name, problem]) => [
       name,
-      Array.isArray(problem) ? problem.join(" ") : String(problem),
+      (Array.isArray(problem) ? problem.map(String) : [String(problem)]).map(t.server.said).join(" "),
     ]),
   );
   return new ApiError(
     body.code ?? "error",
-    body.detail ?? `The server answered ${response.status}.`,
+    t.server.said(body.detail ?? `The server answered ${response.status}.`),
     response.status,
     fields,
   );

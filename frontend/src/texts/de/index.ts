@@ -8,6 +8,7 @@ import { invitations } from "./invitations";
 import { playground } from "./playground";
 import { quality } from "./quality";
 import { runs } from "./runs";
+import { server } from "./server";
 import { work } from "./work";
 
 export const de: Sayable<typeof en> = {
@@ -20,4 +21,5 @@ export const de: Sayable<typeof en> = {
   ...playground,
   ...admin,
   ...invitations,
+  server,
 };

@@ -6,6 +6,7 @@ import { invitations } from "./invitations";
 import { playground } from "./playground";
 import { quality } from "./quality";
 import { runs } from "./runs";
+import { server } from "./server";
 import { work } from "./work";
 
 export const en = {
@@ -18,4 +19,5 @@ export const en = {
   ...playground,
   ...admin,
   ...invitations,
+  server,
 } as const;
