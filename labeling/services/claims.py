@@ -125,10 +125,11 @@ def give_back_ahead(*, project_id: int, labeler_id: int, now: datetime, token: U
     return bool(sql.change(statement, values))
 
 
-def waits(*, project_id: int, kind: Kind, labeler_id: int, now: datetime) -> bool:
-    """Whether a slot waits that would fit this labeler."""
+def waits(*, project_id: int, kind: Kind, labeler_id: int, now: datetime, besides: int = 0) -> bool:
+    """Whether a slot waits that would fit this labeler, `besides` others."""
     fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
-    return sql.first(_filled(_BEST, _vendor(), locked=""), fits) is not None
+    statement = _filled(_BEST, _vendor(), locked="OFFSET %s")
+    return sql.first(statement, [*fits, besides]) is not None
 
 
 def claim(

@@ -37,7 +37,8 @@ def acquire(
     """The labeler's unfinished lease, renewed, or a new one; None where nothing waits. Also: when it ends.
 
     Who is paused gets the unfinished one only. `ahead` fetches the task that comes after it, one at most, which
-    begins when the labeler asks for their next; None also where one of another kind is fetched already.
+    begins when the labeler asks for their next; None also where one of another kind is fetched already, and where it
+    would be the last that waits.
     """
     if project.status != Project.Status.OPEN:
         raise errors.ProjectClosed(fields={"project": f"is {project.status}"})
@@ -72,6 +73,8 @@ def _acquire(
     if ahead and (fetched := claims.fetched_ahead(**whose, ends=ends)):
         token, kind = fetched
         return (Lease.objects.get(token=token), ends) if kind in kinds else None
+    if ahead and not _leaves_some(whose, kinds, now):
+        return None
     claim = silent.draw(project=project, kinds=kinds, labeler_id=labeler.pk, now=now, ahead=ahead) or claims.claim(
         project_id=project.pk,
         kinds=kinds,
@@ -100,6 +103,14 @@ def _acquire(
     lease = sql.loaded(Lease, id=sql.insert(Lease, **values), **values)
     lease.contents = contents
     return lease, ends
+
+
+def _leaves_some(whose: dict[str, int], kinds: Sequence[Kind], now: datetime) -> bool:
+    """Whether more than one slot waits: the last is for who has nothing to do, not for who will have."""
+    for kind in kinds:
+        if claims.waits(**whose, kind=kind, now=now):
+            return claims.waits(**whose, kind=kind, now=now, besides=1)
+    return False
 
 
 def _begun(token: UUID, now: datetime) -> Lease:

@@ -40,7 +40,7 @@ def answer(lease, user, at):
 
 
 def test_the_task_fetched_ahead_comes_next_and_its_time_begins_then(publish, take, alice, now):
-    publish(3)
+    publish(4)
     shown, ahead = take(alice), take(alice, ahead=True)
     assert ahead.task_id != shown.task_id
     assert take(alice, ahead=True).token == ahead.token
@@ -58,15 +58,23 @@ def test_the_task_fetched_ahead_comes_next_and_its_time_begins_then(publish, tak
 
 
 def test_a_task_fetched_ahead_is_nobody_elses_until_it_expires(publish, take, alice, bob, now):
-    publish(2)
-    take(alice)
-    ahead = take(alice, ahead=True)
+    publish(3)
+    shown, ahead = take(alice), take(alice, ahead=True)
+    third = take(bob)
+    assert third.slot_id not in (shown.slot_id, ahead.slot_id)
+    answer(third, bob, now)
     assert take(bob) is None
-    taken = take(bob, at=now + LEASE)
-    assert taken is not None
-    leases.renew(token=taken.token, labeler=bob, now=now + LEASE)
-    held = set(Slot.objects.filter(state="leased", labeler=bob).values_list("pk", flat=True))
-    assert held <= {ahead.slot_id, Slot.objects.exclude(pk=ahead.slot_id).get().pk}
+    assert take(bob, at=now + LEASE).slot_id in (shown.slot_id, ahead.slot_id)
+
+
+def test_the_last_that_waits_is_left_to_who_has_nothing(publish, take, alice, bob, now):
+    publish(2)
+    shown = take(alice)
+    assert take(alice, ahead=True) is None
+    last = take(bob)
+    assert last.slot_id != shown.slot_id
+    answer(last, bob, now)
+    assert take(alice).token == shown.token
 
 
 def test_expired_and_taken_it_is_replaced_and_no_work_is_lost(publish, take, alice, bob, now):
@@ -79,7 +87,7 @@ def test_expired_and_taken_it_is_replaced_and_no_work_is_lost(publish, take, ali
 
 
 def test_given_back_it_goes_to_others_at_once(publish, take, alice, bob, now):
-    publish(2)
+    publish(3)
     shown, ahead = take(alice), take(alice, ahead=True)
     assert leases.give_back(token=ahead.token, labeler=alice, now=now)
     assert not leases.give_back(token=ahead.token, labeler=alice, now=now)
@@ -89,7 +97,7 @@ def test_given_back_it_goes_to_others_at_once(publish, take, alice, bob, now):
 
 
 def test_an_old_token_gives_nothing_newer_back(publish, take, alice, now):
-    publish(2)
+    publish(3)
     take(alice)
     old = take(alice, ahead=True)
     leases.give_back(token=old.token, labeler=alice, now=now)
@@ -99,7 +107,7 @@ def test_an_old_token_gives_nothing_newer_back(publish, take, alice, now):
 
 
 def test_nobody_gives_back_what_is_anothers(publish, take, alice, bob, now):
-    publish(2)
+    publish(3)
     take(alice)
     ahead = take(alice, ahead=True)
     with pytest.raises(errors.LeaseOfAnother):
@@ -109,7 +117,7 @@ def test_nobody_gives_back_what_is_anothers(publish, take, alice, bob, now):
 
 
 def test_an_answer_to_a_task_whose_beginning_got_lost_counts(publish, take, alice, now):
-    publish(2)
+    publish(3)
     take(alice)
     ahead = take(alice, ahead=True)
     assert not answer(ahead, alice, now + 2 * LEASE).late
@@ -117,7 +125,7 @@ def test_an_answer_to_a_task_whose_beginning_got_lost_counts(publish, take, alic
 
 
 def test_one_task_is_fetched_ahead_whatever_its_kind(project, publish, take, prompt, alice, now):
-    publish(2)
+    publish(3)
     tasks.open_demonstrations(project=project, prompts=[prompt("What is mud?"), prompt("What is rain?")], now=now)
     take(alice)
     ahead = take(alice, ahead=True)
@@ -144,7 +152,7 @@ def test_who_is_paused_finishes_what_is_on_the_screen_and_no_more(
 
 
 def test_a_pause_that_came_before_its_slot_was_free_begins_nothing(publish, take, alice, now):
-    publish(2)
+    publish(3)
     shown, _ = take(alice), take(alice, ahead=True)
     answer(shown, alice, now)
     with pytest.raises(errors.Paused):
@@ -174,7 +182,7 @@ def test_the_database_refuses_a_second_task_ahead(project, publish, take, prompt
 
 
 def test_by_the_api_next_ahead_begin_and_give_back(publish, next_task, caller, member):
-    publish(3)
+    publish(4)
     eve = member("eve", "labeler")
     shown, ahead = next_task(eve), next_task(eve, ahead=True)
     assert ahead["task"]["responses"] and ahead["token"] != shown["token"]
@@ -190,7 +198,7 @@ def test_by_the_api_next_ahead_begin_and_give_back(publish, next_task, caller, m
 def test_the_time_held_counts_from_when_it_was_shown(project, publish, take, alice, now):
     project.quality = {"minimum_seconds": {"ranking": 5}}
     project.save()
-    publish(2)
+    publish(3)
     shown = take(alice)
     take(alice, ahead=True)
     answer(shown, alice, now + MINUTE)
