@@ -74,6 +74,26 @@ const sentences: Readonly<Record<string, string>> = {
   "This import was cancelled, or another process goes on with it.":
     "Dieser Import wurde abgebrochen, oder ein anderer Prozess führt ihn weiter.",
   "This file is here as a whole already.": "Diese Datei ist schon ganz da.",
+  "The run was refused; nothing was queued.": "Der Lauf wurde abgelehnt; nichts steht an.",
+  "There is no such run.": "Diesen Lauf gibt es nicht.",
+  "There is no such checkpoint.": "Diesen Checkpoint gibt es nicht.",
+  "There is no such round.": "Diese Runde gibt es nicht.",
+  "There is no such request, or it was a day ago.":
+    "Diese Anfrage gibt es nicht, oder sie ist einen Tag her.",
+  "Several requests of yours wait already; wait for them or cancel them.":
+    "Mehrere Ihrer Anfragen warten schon; warten Sie, oder brechen Sie sie ab.",
+  "The run has ended already.": "Der Lauf ist schon zu Ende.",
+  "Only a failed or cancelled run can be resumed.":
+    "Nur ein gescheiterter oder abgebrochener Lauf lässt sich fortsetzen.",
+  "The run has no output to download: it has not succeeded, or its files are not on this machine.":
+    "Der Lauf hat nichts zum Herunterladen: Er ist nicht gelungen, oder seine Dateien liegen nicht auf dieser Maschine.",
+  "Only an evaluate run that has succeeded and had a reference policy can be compared by people.":
+    "Nur ein gelungener Lauf der Art evaluate mit einer Vergleichspolicy kann von Menschen verglichen werden.",
+  "The project has an open round; close it first.":
+    "Das Projekt hat eine offene Runde; schließen Sie sie zuerst.",
+  "The round waits for its run.": "Die Runde wartet auf ihren Lauf.",
+  "Somebody else has moved the round meanwhile; look at it again.":
+    "Jemand anderes hat die Runde inzwischen weitergeführt; sehen Sie sie noch einmal an.",
   // Was bei einem Feld steht.
   "is missing": "fehlt",
   "is empty": "ist leer",
