@@ -5,6 +5,7 @@ import type { ApiError } from "../../api/client";
 import { useAcceptInvitation, useShownInvitation } from "../../api/invitations";
 import { useMe, useSignOut } from "../../api/session";
 import type { Me, ShownInvitation } from "../../api/types";
+import { PasswordField, UsernameField } from "../../components/Credentials";
 import { ErrorNotice, Loading } from "../../components/ErrorNotice";
 import { Field } from "../../components/Field";
 import { dateTime } from "../../components/format";
@@ -127,19 +128,12 @@ function NewAccount({
       }}
     >
       {error && <ErrorNotice error={error} />}
-      <Field label={t.signIn.username} help={t.invitations.usernameHelp} error={fields["username"]}>
-        {(control) => (
-          <input
-            {...control}
-            autoComplete="username"
-            autoCapitalize="none"
-            spellCheck={false}
-            required
-            value={account.username}
-            onChange={(event) => set({ username: event.target.value })}
-          />
-        )}
-      </Field>
+      <UsernameField
+        value={account.username}
+        onChange={(username) => set({ username })}
+        help={t.invitations.usernameHelp}
+        error={fields["username"]}
+      />
       <Field label={t.people.name} help={t.invitations.nameHelp} error={fields["name"]}>
         {(control) => (
           <input
@@ -150,19 +144,13 @@ function NewAccount({
           />
         )}
       </Field>
-      <Field label={t.signIn.password} help={t.invitations.passwordHelp} error={fields["password"]}>
-        {(control) => (
-          <input
-            {...control}
-            type="password"
-            autoComplete="new-password"
-            required
-            minLength={8}
-            value={account.password}
-            onChange={(event) => set({ password: event.target.value })}
-          />
-        )}
-      </Field>
+      <PasswordField
+        value={account.password}
+        onChange={(password) => set({ password })}
+        help={t.invitations.passwordHelp}
+        error={fields["password"]}
+        leastLength={8}
+      />
       <button type="submit" className="button primary" disabled={isPending}>
         {t.invitations.createAndJoin}
       </button>
@@ -182,31 +170,8 @@ function OldAccount({ error, isPending, onSubmit }: Form<{ username: string; pas
       }}
     >
       {error && <ErrorNotice error={error} />}
-      <Field label={t.signIn.username}>
-        {(control) => (
-          <input
-            {...control}
-            autoComplete="username"
-            autoCapitalize="none"
-            spellCheck={false}
-            required
-            value={username}
-            onChange={(event) => setUsername(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label={t.signIn.password}>
-        {(control) => (
-          <input
-            {...control}
-            type="password"
-            autoComplete="current-password"
-            required
-            value={password}
-            onChange={(event) => setPassword(event.target.value)}
-          />
-        )}
-      </Field>
+      <UsernameField value={username} onChange={setUsername} />
+      <PasswordField value={password} onChange={setPassword} />
       <button type="submit" className="button primary" disabled={isPending}>
         {t.invitations.signInAndJoin}
       </button>

@@ -1,8 +1,8 @@
 import { useState } from "react";
 import { asApiError } from "../../api/client";
 import { useSignIn } from "../../api/session";
+import { PasswordField, UsernameField } from "../../components/Credentials";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { Field } from "../../components/Field";
 import { t } from "../../texts";
 
 export function SignInPage() {
@@ -25,31 +25,8 @@ export function SignInPage() {
         </p>
         <h1>{t.signIn.title}</h1>
         {signIn.error && <ErrorNotice error={signIn.error} />}
-        <Field label={t.signIn.username} error={fields["username"]}>
-          {(control) => (
-            <input
-              {...control}
-              autoComplete="username"
-              autoCapitalize="none"
-              spellCheck={false}
-              required
-              value={username}
-              onChange={(event) => setUsername(event.target.value)}
-            />
-          )}
-        </Field>
-        <Field label={t.signIn.password} error={fields["password"]}>
-          {(control) => (
-            <input
-              {...control}
-              type="password"
-              autoComplete="current-password"
-              required
-              value={password}
-              onChange={(event) => setPassword(event.target.value)}
-            />
-          )}
-        </Field>
+        <UsernameField value={username} onChange={setUsername} error={fields["username"]} />
+        <PasswordField value={password} onChange={setPassword} error={fields["password"]} />
         <button type="submit" className="button primary" disabled={signIn.isPending}>
           {signIn.isPending ? t.signIn.pending : t.signIn.submit}
         </button>
