@@ -181,7 +181,8 @@ def test_a_filter_without_effect_is_refused(project, caller, erin, kind, format,
 
 
 def test_a_filter_that_says_nothing_is_let_by():
-    Choices(kind="prompts", filters={"merge": "none", "weights": "none", "late": None})
+    silent = {"merge": "none", "weights": "none", "late": None}
+    assert Choices(kind="prompts", filters=silent).filters == silent
 
 
 def test_judgments_are_filtered_by_time_and_policy(full, load, project, now):
