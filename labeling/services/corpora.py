@@ -1,12 +1,16 @@
-"""Corpora: text files to pretrain on, kept once per content."""
+"""Corpora: text files to pretrain on, kept once per content.
+
+A text with a paragraph that is a prompt of an evaluation set, or nearly one, is refused as a whole.
+"""
 
 import codecs
 import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 
 from django.conf import settings
@@ -16,6 +20,9 @@ from labeling import errors
 from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.records import Corpus
+from labeling.services import evaluations
+
+LONGEST = 100_000  # characters of a paragraph; a longer one is nearly no prompt
 
 
 def store(*, project: Project, name: str, blocks: Iterable[bytes], by: User | None, now: datetime) -> Corpus:
@@ -35,6 +42,7 @@ def store(*, project: Project, name: str, blocks: Iterable[bytes], by: User | No
             os.fsync(stream.fileno())
         if size == 0:
             raise errors.Invalid(fields={"text": "is empty"})
+        _refuse_evaluated(project, Path(temporary))
         Path(temporary).chmod(0o644)
         target = folder / f"{identity}.txt"
         Path(temporary).rename(target)
@@ -62,3 +70,28 @@ def _utf8(blocks: Iterable[bytes]) -> Iterable[bytes]:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         raise errors.Invalid(fields={"file": "is not UTF-8 text"}) from None
+
+
+def _refuse_evaluated(project: Project, path: Path) -> None:
+    if not evaluations.exist(project):
+        return
+    with path.open(encoding="utf-8") as lines:
+        found = paragraphs(lines)
+        while piece := list(islice(found, evaluations.BATCH)):
+            conversations = [[{"role": "user", "content": text, "name": ""}] for text in piece]
+            evaluations.refuse(project=project, conversations=conversations, field="text")
+
+
+def paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """What stands between blank lines, but for what is longer than LONGEST."""
+    held: list[str] = []
+    size = 0
+    for line in chain(lines, [""]):
+        if line.strip():
+            size += len(line)
+            if size <= LONGEST:
+                held.append(line)
+            continue
+        if held and size <= LONGEST:
+            yield "".join(held).strip()
+        held, size = [], 0

@@ -257,7 +257,10 @@ def _share(watch: list[IO[bytes]], path: Path) -> float:
 def _outside(
     project: Project, records: Iterator[reading.Read], alive: Callable[[], None]
 ) -> Iterator[reading.Read]:  # fmt: skip
-    """The records, with those refused that are nearly a prompt of an evaluation set. Running text is in no records."""
+    """The records, with those refused that hold a paragraph that is nearly a prompt of an evaluation set.
+
+    Running text comes in pieces that know no paragraphs: `corpora.store` looks at it as a whole.
+    """
     if not evaluations.exist(project):
         yield from records
         return
@@ -265,14 +268,15 @@ def _outside(
     index.fill()
     while piece := list(islice(records, nearness.BATCH)):
         texts = {
-            str(place): item.text
+            f"{place}.{number}": text
             for place, record in enumerate(piece)
             for item in record.items
             if isinstance(item, DocumentItem) and not item.goes_on
+            for number, text in enumerate(corpora.paragraphs(item.text.splitlines(keepends=True)))
         }
-        near = index.near(texts)
+        near = {key.partition(".")[0] for key, found in index.near(texts).items() if found}
         for place, record in enumerate(piece):
-            yield replace(record, reason=evaluations.REFUSED) if near.get(str(place)) else record
+            yield replace(record, reason=evaluations.REFUSED) if str(place) in near else record
 
 
 def _corpus(

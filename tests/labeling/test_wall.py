@@ -172,6 +172,24 @@ def test_documents_of_a_corpus_meet_the_wall(exam, load, artifacts):
     assert Corpus.objects.get().path.read_bytes() == b"A long story about an orchard.\n\n"
 
 
+def test_a_paragraph_within_a_document_meets_the_wall(exam, load, artifacts):
+    report = load({"text": f"First this.\n\n{NEAR}\n\nThen that."}, {"text": "A long story\n\nabout an orchard."})
+    assert (report.documents, report.refused) == (1, 1)
+
+
+@pytest.mark.parametrize("text", [EXAM, NEAR])
+def test_running_text_that_is_added_meets_the_wall(exam, caller, erin, artifacts, text):
+    refused = caller(erin).post("projects/garden/corpora", {"name": "soil", "text": f"Of soil.\n\n{text}\n\nThe end."})
+    assert (refused.status_code, refused.json()["code"]) == (409, "evaluation_prompt")
+    assert list(refused.json()["fields"]) == ["text"]
+    assert not Corpus.objects.exists()
+    assert list((artifacts / "corpora").iterdir()) == []
+    assert (
+        caller(erin).post("projects/garden/corpora", {"name": "soil", "text": "Of soil.\n\nThe end."}).status_code
+        == 201
+    )
+
+
 def test_an_exam_that_comes_while_a_file_is_read_holds_for_that_file_too(load, monkeypatch):
     real = imports._batch
     calls = []
