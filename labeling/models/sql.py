@@ -30,7 +30,7 @@ _inserts: dict[tuple[bool, type[Model], tuple[str, ...]], tuple[str, str, list["
 # The changes of a batch that is open; None: there is none.
 _gathered: ContextVar[list[tuple[str, Sequence[Any]]] | None] = ContextVar("gathered", default=None)
 
-# The thread's open queue files by path: a lock belongs to an opened file, not to a process.
+# The thread's own open queue file: a lock belongs to an opened file, not to a process.
 _queues = threading.local()
 
 
@@ -50,7 +50,7 @@ def writing() -> Iterator[None]:
     """
     real: Any = connections[DEFAULT_DB_ALIAS]
     if real.vendor == "sqlite" and not real.in_atomic_block and not real.is_in_memory_db():
-        queue = _queue(f"{real.settings_dict['NAME']}.queue")
+        queue = _queue(f"{real.settings_dict['NAME']}.queue").descriptor
         fcntl.flock(queue, fcntl.LOCK_EX)
         try:
             with transaction.atomic():
@@ -62,16 +62,26 @@ def writing() -> Iterator[None]:
             yield
 
 
-def _queue(path: str) -> int:
-    """The descriptor of a file that is this thread's and this process' own, and still the one at `path`."""
-    known: tuple[str, int, int] | None = getattr(_queues, "known", None)
-    if known is not None:
-        if known[:2] == (path, os.getpid()) and os.fstat(known[2]).st_nlink:
-            return known[2]
-        os.close(known[2])
-    opened = os.open(path, os.O_CREAT | os.O_WRONLY, 0o644)
-    _queues.known = (path, os.getpid(), opened)
-    return opened
+class _Queue:
+    """An open file for one thread of one process; it closes when the thread ends."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.process = path, os.getpid()
+        self.descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o644)
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def is_at(self, path: str) -> bool:
+        """False too where the file was removed meanwhile, or opened before a fork."""
+        return (path, os.getpid()) == (self.path, self.process) and os.fstat(self.descriptor).st_nlink > 0
+
+
+def _queue(path: str) -> _Queue:
+    known: _Queue | None = getattr(_queues, "known", None)
+    if known is None or not known.is_at(path):
+        known = _queues.known = _Queue(path)
+    return known
 
 
 @contextmanager
@@ -147,7 +157,7 @@ def change(statement: str, values: Sequence[Any]) -> int:
 def insert(model: type[Model], **values: Any) -> int:
     """Insert one row and return its key. What is left out takes the model's default.
 
-    With a key from `reserve` as `id`, the row may be part of a batch.
+    With a key that the database gave before as `id`, the row may be part of a batch.
     """
     start, marks, columns = _insert(model, tuple(values))
     row = _row(columns, values)

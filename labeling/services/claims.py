@@ -128,8 +128,8 @@ def give_back_ahead(*, project_id: int, labeler_id: int, now: datetime, token: U
 def waits(*, project_id: int, kind: Kind, labeler_id: int, now: datetime, besides: int = 0) -> bool:
     """Whether a slot waits that would fit this labeler, `besides` others."""
     fits = [project_id, str(kind), sql.time(now), labeler_id, labeler_id]
-    statement = _filled(_BEST, _vendor(), locked="OFFSET %s")
-    return sql.first(statement, [*fits, besides]) is not None
+    statement = _filled(_BEST, _vendor(), locked="")
+    return sql.first(f"{statement} OFFSET %s", [*fits, besides]) is not None
 
 
 def claim(
